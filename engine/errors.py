@@ -1,0 +1,111 @@
+"""What the engine refuses, in one tree. Every message is written for the person who reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from handlers.contract import FieldError, WaybillError
+
+
+class EngineError(WaybillError):
+    """The root of the engine's own errors."""
+
+
+class NotFound(EngineError):
+    """Not there, or not the caller's to see."""
+
+
+class NotAllowed(EngineError):
+    """The caller may see it and may not do this."""
+
+
+class SeparationOfDuties(NotAllowed):
+    """Whoever worked on the order may not sign it."""
+
+
+class NotAnApprover(NotAllowed):
+    """The caller is not of the team that signs this gate."""
+
+
+class Conflict(EngineError):
+    """Somebody or something was faster; nothing was changed."""
+
+
+class AlreadyDone(Conflict):
+    """The task is done, or was withdrawn."""
+
+
+class TakenByAnother(Conflict):
+    """Another person has claimed the task."""
+
+    def __init__(self, who: str) -> None:
+        super().__init__(f"{who} has this task.")
+        self.who = who
+
+
+class StaleRevision(Conflict):
+    """The caller looked at an older state than the one stored."""
+
+
+class StaleSnapshot(Conflict):
+    """What the approver looked at is not what would be signed now."""
+
+
+class AlreadyDecided(Conflict):
+    """The gate was decided, or this person has signed it."""
+
+
+class TooLate(Conflict):
+    """The order has passed the point from which it can no longer be cancelled."""
+
+
+class StaleBase(Conflict):
+    """A process change that was made on top of an older version than the newest."""
+
+
+class InvalidForm(EngineError):
+    """A submitted form that its schema, or the operation that takes it, refuses."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(f"{e.field}: {e.message}" for e in errors))
+        self.errors = tuple(errors)
+
+
+class DatabaseBehind(EngineError):
+    """The database's tables are older than this program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the linter says about a bundle."""
+
+    file: str
+    element: str | None
+    name: str | None
+    line: int | None
+    rule: str
+    message: str
+    """What is wrong."""
+    advice: str
+    """What to do."""
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        where = self.file + (f":{self.line}" if self.line else "")
+        what = f" {self.element}" if self.element else ""
+        called = f" “{self.name}”" if self.name else ""
+        return f"{where}{what}{called}: {self.message} {self.advice}"
+
+
+class CannotDeploy(EngineError):
+    """A bundle that the linter refuses. `findings` holds every problem."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("\n".join(str(f) for f in findings))
+        self.findings = tuple(findings)
+
+
+class ExpressionError(EngineError):
+    """A text that is not an expression of the safe language, or that cannot be evaluated on these variables."""

@@ -1,0 +1,1 @@
+"""The engine's tables and the only place that knows one database from another."""

@@ -1,0 +1,284 @@
+"""The contract between the engine and what the diagram's service tasks do.
+
+The engine imports this module and nothing else of `handlers`; handlers import nothing of the engine.
+
+Two kinds of operation exist. A *transactional* one is a function that only writes our database: it runs inside the
+engine's command, in a savepoint, so that its effect and the token move together. An *external* one talks to somebody
+else and has three parts (`External`). Both are registered under the name that the diagram uses (`operation`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
+
+from sqlalchemy import DateTime, Dialect
+from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeDecorator
+
+# --- time -----------------------------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """Where the time comes from. Nothing in Waybill reads the wall clock otherwise, so tests and demo can move it."""
+
+    def now(self) -> datetime:
+        """The time now, aware, in UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A point in time as an aware UTC datetime, in every database (SQLite alone would forget the zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time without a zone: {value!r}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# --- errors ---------------------------------------------------------------------------------------------------------
+
+
+class WaybillError(Exception):
+    """The root of every error Waybill raises on purpose. Its text is written for the person who reads it."""
+
+
+class Refused(WaybillError):
+    """A business refusal (declined card, no stock). Goes to the error boundary of the task that met it.
+
+    `code` is the error code of a boundary event on the diagram; one that no boundary catches becomes an incident.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class TryAgain(WaybillError):
+    """A passing failure outside (a time-out, a 503): the job is tried again later with the same key."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field. `field` is a JSON pointer into the submitted document, e.g. `/items/0/quantity`."""
+
+    field: str
+    message: str
+
+
+class Problem(WaybillError):
+    """A submitted form that cannot be taken for a business reason. Goes back to the form, nothing is stored."""
+
+    def __init__(self, *errors: FieldError) -> None:
+        super().__init__("; ".join(f"{e.field}: {e.message}" for e in errors))
+        self.errors = errors
+
+
+# --- calls ----------------------------------------------------------------------------------------------------------
+
+
+class Later(Protocol):
+    """Queues an external operation beside the token: it runs as a job of its own and the order does not wait for it."""
+
+    def __call__(self, operation: str, **arguments: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of an operation, inside the engine's transaction."""
+
+    order: str
+    """The business key of the instance, for an order its number."""
+    actor: str
+    """Who caused it: a user name, or `waybill` when nobody did."""
+    clock: Clock
+    session: Session
+    """The command's session. Never commit or roll it back."""
+    element: str
+    """The diagram element that calls."""
+    key: str
+    """`order:element:visit[:item]`, the same on every retry."""
+    variables: Mapping[str, Any]
+    """The instance's variables as they are now; read only."""
+    later: Later
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+
+class External(ABC):
+    """An operation that talks to somebody else. The class is made once, with the ports, when the registry is built.
+
+    `prepare` runs in the command; what it returns is frozen as the job's arguments (a dataclass of plain values).
+    `perform` is called by a worker with the frozen arguments, no transaction open and no lock held, and may be repeated
+    with the same key. `record` writes the result in the finishing command, and runs even when the token is gone.
+
+    `prepare(self, call, <parameters of the diagram>) -> Args`; subclasses name the parameters.
+    """
+
+    prepare: Callable[..., Any]
+
+    @abstractmethod
+    def perform(self, arguments: Any, key: str) -> Any:
+        """Act outside. Returns a dataclass of plain values. Raises `Refused` or `TryAgain`."""
+
+    @abstractmethod
+    def record(self, call: Call, arguments: Any, result: Any) -> Mapping[str, Any] | None:
+        """Write what happened. What it returns becomes the result variable, if the token is still there."""
+
+    def refused(self, call: Call, arguments: Any, refusal: Refused) -> None:  # noqa: B027 - optional part
+        """Write that the other side refused. Runs in the finishing command, before the refusal goes to its boundary."""
+
+
+# --- forms ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One entry of a pick list."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of what a person should see above a form."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormContext:
+    """What a form needs to know of its order now. Returned by the operation that a user task names as `formContext`."""
+
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What the form starts with."""
+    example: Mapping[str, Any] = field(default_factory=dict)
+    """One document that is valid for this task now."""
+    choices: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
+    """Pick lists by property path, e.g. `{"items.sku": (...)}`; they become the schema's `oneOf` there."""
+    facts: tuple[Fact, ...] = ()
+
+
+# --- registry -------------------------------------------------------------------------------------------------------
+
+T = typing.TypeVar("T", bound=Callable[..., Any])
+Kind = Literal["transactional", "external"]
+_declared: dict[str, Callable[..., Any] | type[External]] = {}
+
+
+def operation(name: str) -> Callable[[T], T]:
+    """Registers a function (transactional) or an `External` subclass under the name that the diagram uses."""
+
+    def declare(target: T) -> T:
+        if name in _declared and _declared[name] is not target:
+            raise ValueError(f"operation {name!r} is declared twice")
+        _declared[name] = target
+        return target
+
+    return declare
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of an operation as the diagram must give it."""
+
+    name: str
+    type: type
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A registered operation."""
+
+    name: str
+    kind: Kind
+    function: Callable[..., Any] | None
+    external: External | None
+    parameters: tuple[Parameter, ...]
+    documentation: str
+
+    @property
+    def arguments_type(self) -> Any:
+        """The type of the frozen arguments of an external operation."""
+        assert self.external is not None
+        perform = type(self.external).perform
+        first = next(name for name in inspect.signature(perform).parameters if name != "self")
+        return typing.get_type_hints(perform)[first]
+
+    @property
+    def result_type(self) -> Any:
+        """The type of what an external operation's `perform` returns."""
+        assert self.external is not None
+        return typing.get_type_hints(type(self.external).perform)["return"]
+
+
+class Registry(Mapping[str, Operation]):
+    """The operations that a diagram may name."""
+
+    def __init__(self, operations: Mapping[str, Operation]) -> None:
+        self._operations = dict(operations)
+
+    def __getitem__(self, name: str) -> Operation:
+        return self._operations[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._operations))
+
+    def __len__(self) -> int:
+        return len(self._operations)
+
+
+def build_registry(
+    ports: Any, declared: Mapping[str, Callable[..., Any] | type[External]] | None = None
+) -> Registry:
+    """Makes every declared operation; an external class is called with `ports`."""
+    operations = {}
+    for name, target in (_declared if declared is None else declared).items():
+        if isinstance(target, type):
+            external = target(ports)
+            operations[name] = Operation(
+                name, "external", None, external, _parameters(external.prepare), inspect.getdoc(target) or ""
+            )
+        else:
+            operations[name] = Operation(
+                name, "transactional", target, None, _parameters(target), inspect.getdoc(target) or ""
+            )
+    return Registry(operations)
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    hints = typing.get_type_hints(function)
+    signature = inspect.signature(function)
+    return tuple(
+        Parameter(name, hints.get(name, object), parameter.default is inspect.Parameter.empty)
+        for name, parameter in signature.parameters.items()
+        if name not in ("self", "call")
+    )
