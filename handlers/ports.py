@@ -1,0 +1,25 @@
+"""The outside world as handlers see it: one object with every port, made once in `app.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from handlers.couriers.port import Courier
+from handlers.documents import FileStore, Renderer
+from handlers.mail import MailTransport
+from handlers.payments.port import PaymentProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    payments: PaymentProvider
+    couriers: Mapping[str, Courier]
+    """By code: `courier_a` … `courier_e`."""
+    mail: MailTransport
+    renderer: Renderer
+    """Makes PDFs and mail texts from `documents/`."""
+    files: FileStore
+    """Keeps rendered bytes under their SHA-256."""
+    public_url: str
+    """Where the customer reaches the tracking page, without a trailing slash."""
