@@ -124,6 +124,10 @@ class Call:
     variables: Mapping[str, Any]
     """The instance's variables as they are now; read only."""
     later: Later
+    ports: Any = None
+    """The object the registry was built with; `handlers.ports.Ports` in the shop."""
+    history: Callable[[], Mapping[str, Any]] = dict
+    """The instance's history as of now: `head` (hash), `seq`, `version`, `events` (plain dicts), read when called."""
 
     @property
     def now(self) -> datetime:
@@ -243,8 +247,9 @@ class Operation:
 class Registry(Mapping[str, Operation]):
     """The operations that a diagram may name."""
 
-    def __init__(self, operations: Mapping[str, Operation]) -> None:
+    def __init__(self, operations: Mapping[str, Operation], ports: Any = None) -> None:
         self._operations = dict(operations)
+        self.ports = ports
 
     def __getitem__(self, name: str) -> Operation:
         return self._operations[name]
@@ -271,7 +276,7 @@ def build_registry(
             operations[name] = Operation(
                 name, "transactional", target, None, _parameters(target), inspect.getdoc(target) or ""
             )
-    return Registry(operations)
+    return Registry(operations, ports)
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
