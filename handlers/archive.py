@@ -1,0 +1,1 @@
+"""Step 19: the evidence pack of an order."""
