@@ -1,0 +1,462 @@
+"""Read-only questions that join the engine's journey with the shop's facts, for pages and API.
+
+Every function asks a fixed number of statements, however many rows it returns, and gives frozen values.
+Money is in minor units of the row's currency, weight in grams, times are aware UTC.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from engine.store.tables import Instance, Job, ProcessVersion, Task
+from handlers import tables as shop
+from web.rows import (
+    DocumentRow,
+    InvoiceLineRow,
+    InvoiceRow,
+    LineRow,
+    MailRow,
+    OpenTask,
+    OrderDetail,
+    OrderRow,
+    ParcelRow,
+    PaymentRow,
+    ReportRow,
+    ReservationRow,
+    Rows,
+    ShipmentRow,
+    StepOrder,
+    StockRow,
+)
+
+PROCESS = "order_fulfillment"
+"""The key of the process whose instances are orders."""
+
+
+# --- orders ---------------------------------------------------------------------------------------------------------
+
+
+def order_rows(
+    session: Session,
+    *,
+    state: str | Sequence[str] | None = None,
+    q: str | None = None,
+    step: int | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+    process: str = PROCESS,
+) -> Rows:
+    """Orders, newest first. `state` is one or several of open, cancelling, closed, cancelled; `q` looks into number,
+    customer, e-mail, city, the customer's own reference and the SKUs. Three statements. ValueError: a wrong cursor."""
+    statement = _order_select().where(Instance.process_key == process)
+    states = (state,) if isinstance(state, str) else tuple(state or ())
+    if states:
+        statement = statement.where(Instance.status.in_(states))
+    if step is not None:
+        statement = statement.where(Instance.step == step)
+    if q and q.strip():
+        statement = statement.where(_matches(q.strip()))
+    if cursor:
+        at, number = _read_cursor(cursor)
+        statement = statement.where(
+            or_(Instance.started_at < at, and_(Instance.started_at == at, Instance.business_key < number))
+        )
+    statement = statement.order_by(Instance.started_at.desc(), Instance.business_key.desc()).limit(limit + 1)
+    found = session.execute(statement).all()
+    rows = _with_work(session, [_order_row(row) for row in found[:limit]])
+    after = _write_cursor(found[limit - 1].started_at, found[limit - 1].business_key) if len(found) > limit else None
+    return Rows(tuple(rows), after)
+
+
+def order_row(session: Session, number: str) -> OrderRow | None:
+    """One order as a row, or None."""
+    found = session.execute(_order_select().where(Instance.business_key == number)).one_or_none()
+    return None if found is None else _with_work(session, [_order_row(found)])[0]
+
+
+def order_detail(session: Session, number: str) -> OrderDetail | None:
+    """One order with everything the shop knows of it, or None. An order whose intake is not done has empty parts."""
+    row = order_row(session, number)
+    if row is None:
+        return None
+    order = session.execute(select(shop.Order.__table__).where(shop.Order.number == number)).one_or_none()
+    reservations = _reservations(session, number)
+    return OrderDetail(
+        row=row,
+        email=order.email if order else "",
+        phone=order.phone if order else "",
+        street=order.street if order else "",
+        city=order.city if order else "",
+        region=order.region if order else "",
+        postal_code=order.postal_code if order else "",
+        country=order.country if order else "",
+        follow_up=order.follow_up if order else "",
+        placed_by=order.placed_by if order else "",
+        details_confirmed=order.details_confirmed if order else None,
+        lines=_lines(session, number, reservations),
+        invoices=_invoices(session, number),
+        payments=payments(session, number),
+        reservations=reservations,
+        parcels=_parcels(session, number),
+        shipments=shipments(session, number),
+        reports=reports(session, number),
+        documents=documents(session, number),
+        mails=mails(session, order=number),
+    )
+
+
+def payments(session: Session, number: str | None = None, *, limit: int = 500) -> tuple[PaymentRow, ...]:
+    """Movements of money of one order (or the newest of all), oldest first."""
+    statement = select(shop.Payment.__table__).order_by(shop.Payment.id.desc()).limit(limit)
+    if number is not None:
+        statement = statement.where(shop.Payment.order_number == number)
+    return tuple(
+        PaymentRow(p.order_number, p.kind, p.method, p.amount, p.currency, p.state, p.reference, p.message, p.at)
+        for p in reversed(session.execute(statement).all())
+    )
+
+
+def shipments(session: Session, number: str) -> tuple[ShipmentRow, ...]:
+    """Bookings with couriers, oldest first."""
+    statement = select(shop.Shipment.__table__).where(shop.Shipment.order_number == number)
+    return tuple(
+        ShipmentRow(
+            s.reference, s.round, s.courier, s.tracking_number, s.state, s.expected_on,
+            s.booked_at, s.picked_up_at, s.ended_at, s.proof,
+        )
+        for s in session.execute(statement.order_by(shop.Shipment.booked_at)).all()
+    )  # fmt: skip
+
+
+def reports(session: Session, number: str) -> tuple[ReportRow, ...]:
+    """What couriers reported, oldest first."""
+    statement = select(shop.TrackingReport.__table__).where(shop.TrackingReport.order_number == number)
+    return tuple(
+        ReportRow(r.reference, r.status, r.place, r.note, r.at)
+        for r in session.execute(statement.order_by(shop.TrackingReport.at, shop.TrackingReport.id)).all()
+    )
+
+
+def documents(session: Session, number: str) -> tuple[DocumentRow, ...]:
+    """The newest document of each name, newest first."""
+    statement = select(shop.Document.__table__).where(shop.Document.order_number == number)
+    newest: dict[str, DocumentRow] = {}
+    for d in session.execute(statement.order_by(shop.Document.id.desc())).all():
+        newest.setdefault(d.name, DocumentRow(d.name, d.title, d.content_type, d.sha256, d.size, d.made_at))
+    return tuple(newest.values())
+
+
+def document(session: Session, number: str, name: str) -> DocumentRow | None:
+    """The newest document of that name, or None."""
+    statement = (
+        select(shop.Document.__table__)
+        .where(shop.Document.order_number == number, shop.Document.name == name)
+        .order_by(shop.Document.id.desc())
+        .limit(1)
+    )
+    d = session.execute(statement).one_or_none()
+    return None if d is None else DocumentRow(d.name, d.title, d.content_type, d.sha256, d.size, d.made_at)
+
+
+def mails(session: Session, *, order: str | None = None, limit: int = 100) -> tuple[MailRow, ...]:
+    """Mails of one order, oldest first; without `order` the newest of all, newest first."""
+    m = shop.Mail
+    statement = select(m.id, m.order_number, m.kind, m.recipient, m.subject, m.state, m.made_at, m.sent_at).limit(limit)
+    statement = statement.where(m.order_number == order).order_by(m.id) if order else statement.order_by(m.id.desc())
+    return tuple(MailRow(*row) for row in session.execute(statement).all())
+
+
+def mail_body(session: Session, mail_id: int) -> tuple[MailRow, str, str] | None:
+    """One mail with its text and HTML, or None."""
+    m = session.get(shop.Mail, mail_id)
+    if m is None:
+        return None
+    row = MailRow(m.id, m.order_number, m.kind, m.recipient, m.subject, m.state, m.made_at, m.sent_at)
+    return row, m.text, m.html
+
+
+def customers(session: Session, numbers: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Order number → the customer's name and city, for lists that know only the number."""
+    wanted = set(numbers)
+    if not wanted:
+        return {}
+    o = shop.Order
+    found = session.execute(select(o.number, o.customer_name, o.city).where(o.number.in_(wanted))).all()
+    return {number: (name, city) for number, name, city in found}
+
+
+def number_by_token(session: Session, token: str) -> str | None:
+    """The order a customer's tracking address belongs to, or None."""
+    return session.scalar(select(shop.Order.number).where(shop.Order.track_token == token))
+
+
+def find_order(session: Session, text: str) -> str | None:
+    """The number of the order that is named exactly, by its number or the customer's own reference."""
+    direct = session.scalar(select(Instance.business_key).where(func.lower(Instance.business_key) == text.lower()))
+    return direct or session.scalar(select(shop.Order.number).where(shop.Order.order_ref == text))
+
+
+# --- the house ------------------------------------------------------------------------------------------------------
+
+
+def stock(session: Session) -> tuple[StockRow, ...]:
+    """What lies where, by SKU and region."""
+    s, p = shop.Stock, shop.Product
+    statement = (
+        select(s.sku, p.name, s.region, s.location, s.on_hand, s.reserved)
+        .join(p, p.sku == s.sku)
+        .order_by(s.sku, s.region)
+    )
+    return tuple(StockRow(*row) for row in session.execute(statement).all())
+
+
+def board(session: Session, *, per_step: int = 4, process: str = PROCESS) -> dict[int, tuple[int, list[StepOrder]]]:
+    """Open orders by step: how many, and the most urgent few (incidents, then soonest due). Two statements."""
+    dead = select(Job.id).where(Job.instance_id == Instance.id, Job.state == "dead").exists()
+    due = (
+        select(func.min(Task.due_at))
+        .where(Task.instance_id == Instance.id, Task.state == "open", Task.has_due.is_(True))
+        .scalar_subquery()
+    )
+    urgent = (
+        select(
+            Instance.step,
+            Instance.business_key,
+            due.label("due_at"),
+            dead.label("incident"),
+            func.row_number()
+            .over(partition_by=Instance.step, order_by=(dead.desc(), due.is_(None), due, Instance.started_at))
+            .label("place"),
+            func.count().over(partition_by=Instance.step).label("total"),
+        )
+        .where(Instance.process_key == process, Instance.status.in_(("open", "cancelling")), Instance.step.is_not(None))
+        .subquery()
+    )
+    result: dict[int, tuple[int, list[StepOrder]]] = {}
+    for row in session.execute(
+        select(urgent).where(urgent.c.place <= per_step).order_by(urgent.c.step, urgent.c.place)
+    ):
+        total, orders = result.setdefault(row.step, (row.total, []))
+        orders.append(StepOrder(row.business_key, row.due_at, bool(row.incident)))
+        result[row.step] = (total, orders)
+    return result
+
+
+def counts(session: Session, process: str = PROCESS) -> tuple[int, int]:
+    """How many orders are open, and how many jobs gave up: the numbers beside the menu. One statement."""
+    live = (
+        select(func.count())
+        .select_from(Instance)
+        .where(Instance.process_key == process, Instance.status.in_(("open", "cancelling")))
+        .scalar_subquery()
+    )
+    dead = select(func.count()).select_from(Job).where(Job.state == "dead").scalar_subquery()
+    row = session.execute(select(live, dead)).one()
+    return int(row[0]), int(row[1])
+
+
+def state_counts(session: Session, process: str = PROCESS) -> dict[str, int]:
+    """How many orders are in each state."""
+    statement = select(Instance.status, func.count()).where(Instance.process_key == process).group_by(Instance.status)
+    return {status: int(count) for status, count in session.execute(statement).all()}
+
+
+# --- parts ----------------------------------------------------------------------------------------------------------
+
+
+def _order_select() -> Select[Any]:
+    o, line, invoice = shop.Order, shop.OrderLine, shop.Invoice
+    lines_total = (
+        select(func.sum(line.quantity * line.unit_price))
+        .where(line.order_number == Instance.business_key)
+        .scalar_subquery()
+    )
+    invoice_total = (
+        select(invoice.total)
+        .where(invoice.order_number == Instance.business_key, invoice.kind == "invoice")
+        .order_by(invoice.issued_at.desc(), invoice.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return (
+        select(
+            Instance.business_key,
+            Instance.status,
+            ProcessVersion.version,
+            Instance.step,
+            Instance.step_name,
+            Instance.started_at,
+            o.customer_name,
+            o.city,
+            o.country,
+            func.coalesce(invoice_total, lines_total, 0).label("total"),
+            o.currency,
+            o.payment_method,
+            o.shipping_method,
+            o.stock_region,
+            o.source,
+            o.order_ref,
+            o.track_token,
+            o.placed_at,
+            o.closed_at,
+            o.cancelled_at,
+        )
+        .join(ProcessVersion, ProcessVersion.id == Instance.version_id)
+        .outerjoin(o, o.number == Instance.business_key)
+    )
+
+
+def _order_row(row: Any) -> OrderRow:
+    return OrderRow(
+        number=row.business_key,
+        state=row.status,
+        version=row.version,
+        step=row.step,
+        step_name=row.step_name,
+        customer_name=row.customer_name or "",
+        city=row.city or "",
+        country=row.country or "",
+        total=int(row.total),
+        currency=row.currency or "USD",
+        payment_method=row.payment_method or "",
+        shipping_method=row.shipping_method or "",
+        stock_region=row.stock_region or "",
+        source=row.source or "",
+        order_ref=row.order_ref,
+        track_token=row.track_token,
+        placed_at=row.placed_at or row.started_at,
+        closed_at=row.closed_at,
+        cancelled_at=row.cancelled_at,
+    )
+
+
+def _with_work(session: Session, rows: list[OrderRow]) -> list[OrderRow]:
+    """Adds open tasks and the number of incidents: two statements for the whole page."""
+    if not rows:
+        return rows
+    numbers = [row.number for row in rows]
+    tasks: dict[str, list[OpenTask]] = {}
+    found = session.execute(
+        select(Task.business_key, Task.id, Task.name, Task.team, Task.assignee, Task.due_at, Task.has_due, Task.kind)
+        .where(
+            Task.instance_id.in_(select(Instance.id).where(Instance.business_key.in_(numbers))), Task.state == "open"
+        )
+        .order_by(Task.due_at)
+    )
+    for t in found:
+        due = t.due_at if t.has_due else None
+        tasks.setdefault(t.business_key, []).append(OpenTask(t.id, t.name, t.team, t.assignee, due, t.kind))
+    dead = {
+        number: int(count)
+        for number, count in session.execute(
+            select(Instance.business_key, func.count())
+            .join(Job, Job.instance_id == Instance.id)
+            .where(Instance.business_key.in_(numbers), Job.state == "dead")
+            .group_by(Instance.business_key)
+        )
+    }
+    return [
+        replace(row, open_tasks=tuple(tasks.get(row.number, ())), incidents=dead.get(row.number, 0)) for row in rows
+    ]
+
+
+def _matches(q: str) -> ColumnElement[bool]:
+    pattern = "%" + q.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    o, line = shop.Order, shop.OrderLine
+    columns = (Instance.business_key, o.customer_name, o.email, o.city, o.order_ref)
+    has_sku = select(line.sku).where(line.order_number == Instance.business_key, line.sku == q.lower()).exists()
+    return or_(*(func.lower(column).like(pattern, escape="\\") for column in columns), has_sku)
+
+
+def _lines(session: Session, number: str, reservations: Sequence[ReservationRow]) -> tuple[LineRow, ...]:
+    line = shop.OrderLine
+    statement = select(line.__table__).where(line.order_number == number).order_by(line.position)
+    live = next((r for r in reversed(reservations) if r.state in ("held", "picked", "shipped")), None)
+    reserved: dict[str, list[tuple[str, int]]] = {}
+    for sku, region, quantity in live.lines if live else ():
+        reserved.setdefault(sku, []).append((region, quantity))
+    return tuple(
+        LineRow(x.position, x.sku, x.name, x.quantity, x.unit_price, tuple(reserved.get(x.sku, ())))
+        for x in session.execute(statement).all()
+    )
+
+
+def _invoices(session: Session, number: str) -> tuple[InvoiceRow, ...]:
+    i, line = shop.Invoice, shop.InvoiceLine
+    lines: dict[str, list[InvoiceLineRow]] = {}
+    found_lines = (
+        select(line.__table__)
+        .join(i, i.number == line.invoice_number)
+        .where(i.order_number == number)
+        .order_by(line.position)
+    )
+    for x in session.execute(found_lines):
+        row = InvoiceLineRow(x.position, x.sku, x.name, x.quantity, x.unit_price, x.discount, x.net)
+        lines.setdefault(x.invoice_number, []).append(row)
+    found = session.execute(select(i.__table__).where(i.order_number == number).order_by(i.issued_at, i.number)).all()
+    return tuple(
+        InvoiceRow(
+            x.number, x.kind, x.credits, x.currency, x.net, x.discount, x.tax, x.tax_rate_bp, x.tax_name, x.total,
+            x.reason, x.issued_at, tuple(lines.get(x.number, ())),
+        )
+        for x in found
+    )  # fmt: skip
+
+
+def _reservations(session: Session, number: str) -> tuple[ReservationRow, ...]:
+    r, line = shop.Reservation, shop.ReservationLine
+    lines: dict[str, list[tuple[str, str, int]]] = {}
+    found_lines = (
+        select(line.__table__)
+        .join(r, r.reference == line.reference)
+        .where(r.order_number == number)
+        .order_by(line.sku, line.region)
+    )
+    for x in session.execute(found_lines):
+        lines.setdefault(x.reference, []).append((x.sku, x.region, x.quantity))
+    found = session.execute(select(r.__table__).where(r.order_number == number).order_by(r.made_at, r.reference)).all()
+    return tuple(
+        ReservationRow(x.reference, x.state, x.made_at, x.ended_at, tuple(lines.get(x.reference, ()))) for x in found
+    )
+
+
+def _parcels(session: Session, number: str) -> tuple[ParcelRow, ...]:
+    p, line = shop.Parcel, shop.ParcelLine
+    contents: dict[int, list[tuple[str, int]]] = {}
+    found_lines = (
+        select(line.__table__).join(p, p.id == line.parcel_id).where(p.order_number == number).order_by(line.sku)
+    )
+    for x in session.execute(found_lines):
+        contents.setdefault(x.parcel_id, []).append((x.sku, x.quantity))
+    found = session.execute(select(p.__table__).where(p.order_number == number).order_by(p.round, p.position)).all()
+    return tuple(
+        ParcelRow(
+            x.round, x.position, x.weight_g, x.length_cm, x.width_cm, x.height_cm, x.fragile, x.sscc,
+            tuple(contents.get(x.id, ())),
+        )
+        for x in found
+    )  # fmt: skip
+
+
+def _write_cursor(at: datetime, number: str) -> str:
+    return base64.urlsafe_b64encode(f"{at.isoformat()}|{number}".encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        at, _, number = text.partition("|")
+        moment = datetime.fromisoformat(at)
+    except (ValueError, binascii.Error, UnicodeDecodeError) as error:
+        raise ValueError("This cursor is not one of this list. Start again without a cursor.") from error
+    if moment.tzinfo is None:
+        raise ValueError("This cursor is not one of this list. Start again without a cursor.")
+    return moment, number
