@@ -1,0 +1,104 @@
+"""State and values as bytes: canonical JSON, compressed where it is stored.
+
+The state of a workflow is written without its diagram: all instances of a version share one parsed diagram
+(ENGINE-NOTES, "State"). `StateCodec` is the interface; `SharedSpecCodec` keeps SpiffWorkflow's own converters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Protocol
+from uuid import UUID
+
+import orjson
+import zstandard
+from SpiffWorkflow.bpmn import BpmnWorkflow
+from SpiffWorkflow.bpmn.serializer import BpmnWorkflowSerializer
+from SpiffWorkflow.bpmn.serializer.default.workflow import BpmnWorkflowConverter, WorkflowConverter
+from SpiffWorkflow.bpmn.specs.mixins.multiinstance_task import LoopTask
+from SpiffWorkflow.spiff.serializer import DEFAULT_CONFIG
+
+Specs = tuple[Any, dict[str, Any]]
+"""A parsed process: SpiffWorkflow's process spec and its subprocess specs."""
+
+
+def canonical(value: Any) -> bytes:
+    """Canonical JSON: sorted keys, no white space. Equal values give equal bytes, so they can be hashed."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical JSON, in hex."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def pack(value: Any) -> bytes:
+    """Plain JSON values as compressed bytes."""
+    return zstandard.compress(orjson.dumps(value), 3)
+
+
+def unpack(data: bytes) -> Any:
+    """What `pack` packed."""
+    return orjson.loads(zstandard.decompress(data))
+
+
+class Workflow(BpmnWorkflow):  # type: ignore[misc]
+    """SpiffWorkflow's workflow; a class of its own so that its converter can leave the diagram out."""
+
+
+class _SharedSpecConverter(BpmnWorkflowConverter):  # type: ignore[misc]
+    """Writes a workflow without its spec; restoring takes the spec from `specs`, set for the call."""
+
+    def to_dict(self, workflow: Any) -> dict[str, Any]:
+        document: dict[str, Any] = WorkflowConverter.to_dict(self, workflow)
+        document["subprocesses"] = self.mapping_to_dict(workflow.subprocesses)
+        return document
+
+    def from_dict(self, document: dict[str, Any]) -> Any:
+        workflow = self.target_class(*document.pop("specs"), deserializing=True)
+        workflow.tasks = self.mapping_from_dict(document["tasks"], UUID, workflow=workflow)
+        workflow.task_tree = workflow.tasks[UUID(document["root"])]
+        self.set_default_attributes(workflow, document)
+        self.subprocesses_from_dict(document["subprocesses"], workflow)
+        return workflow
+
+
+def _registry() -> Any:
+    config = {spec: converter for spec, converter in DEFAULT_CONFIG.items() if spec is not BpmnWorkflow}
+    config[Workflow] = _SharedSpecConverter
+    return BpmnWorkflowSerializer.configure(config)
+
+
+class StateCodec(Protocol):
+    """Turns a workflow in memory into bytes and back, given the parsed diagram."""
+
+    def encode(self, workflow: Workflow) -> bytes: ...
+
+    def decode(self, state: bytes, specs: Specs) -> Workflow: ...
+
+
+class SharedSpecCodec:
+    """SpiffWorkflow's stock converters without the diagram, as compressed JSON."""
+
+    def __init__(self) -> None:
+        self._registry = _registry()
+
+    def encode(self, workflow: Workflow) -> bytes:
+        return pack(self._registry.convert(workflow))
+
+    def decode(self, state: bytes, specs: Specs) -> Workflow:
+        document = unpack(state)
+        document["specs"] = specs
+        workflow = self._registry.restore(document)
+        assert isinstance(workflow, Workflow)
+        return workflow
+
+
+def wire_loops(specs: Specs) -> None:
+    """Connects the loop callbacks of a shared spec once; a half-done multi-instance would hang after a restart."""
+    for spec in (specs[0], *specs[1].values()):
+        for task_spec in spec.task_specs.values():
+            if isinstance(task_spec, LoopTask):
+                child = spec.task_specs[task_spec.task_spec]
+                if not child.completed_event.is_connected(task_spec.merge_child):
+                    child.completed_event.connect(task_spec.merge_child)
