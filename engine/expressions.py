@@ -16,12 +16,11 @@ from typing import Any
 
 from engine.errors import ExpressionError
 from engine.expression_values import ARITIES, BINARY, FUNCTIONS, HELPERS, MAX_NUMBER, VARIABLES, Trouble
-from engine.timer_texts import Firing, Timer, is_timer, parse_timer, quote_duration
+from engine.timer_texts import Timer, is_timer, parse_timer, quote_duration
 
 __all__ = [
     "FUNCTIONS",
     "Expression",
-    "Firing",
     "Script",
     "Timer",
     "compile_expression",

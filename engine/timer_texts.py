@@ -48,20 +48,12 @@ class Duration:
 
 
 @dataclass(frozen=True, slots=True)
-class Firing:
-    """When a cycle fires next, and how many firings follow that one (None: without end)."""
-
-    at: datetime
-    remaining: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Timer:
     """A timer text that has been read. Made by `parse_timer`."""
 
     text: str
     kind: Kind
-    cycles: int | None
+    repetitions: int | None
     """How often it fires: 1 for a duration or a date, None for a cycle without end."""
     duration: Duration | None
     date: datetime | None
@@ -74,30 +66,28 @@ class Timer:
         assert self.duration is not None
         return _bounded(self.text, self.duration, start)
 
-    def next(self, previous: datetime, now: datetime, remaining: int | None = None) -> Firing | None:
-        """The firing after the one that was due at `previous`, or None when that was the last.
+    def next(self, previous: datetime, now: datetime) -> datetime:
+        """The first firing of a cycle after the one due at `previous` that is still to come at `now`.
 
-        `remaining` is how many were left after `previous` (of a `Firing`); when not given, `previous` was the first.
-        Firings that were due before `now` are skipped and counted, so a cycle that missed its times fires once.
+        Firings that were missed are passed over, so a cycle that missed its times fires once; `skipped` counts them.
         """
-        if self.kind != "cycle":
-            return None
-        assert self.duration is not None
-        if remaining is None and self.cycles is not None:
-            remaining = self.cycles - 1
-        at = previous
+        return self._next(previous, now)[0]
+
+    def skipped(self, previous: datetime, now: datetime) -> int:
+        """How many firings `next` passes over: they count as done when the repetitions are limited."""
+        return self._next(previous, now)[1]
+
+    def _next(self, previous: datetime, now: datetime) -> tuple[datetime, int]:
+        if self.kind != "cycle" or self.duration is None:
+            raise ExpressionError(f"{self.text!r} fires once.")
+        skipped = 0
         if not self.duration.months and now > previous:
-            missed = (now - previous) // self.duration.rest
-            if remaining is not None:
-                missed = min(missed, remaining)
-                remaining -= missed
-            at = previous + missed * self.duration.rest
-        while remaining is None or remaining > 0:
+            skipped = (now - previous) // self.duration.rest
+        at = _bounded(self.text, self.duration, previous + skipped * self.duration.rest)
+        while at <= now:
+            skipped += 1
             at = _bounded(self.text, self.duration, at)
-            remaining = None if remaining is None else remaining - 1
-            if at > now:
-                return Firing(at, remaining)
-        return None
+        return at, skipped
 
 
 def plain_timer(text: str) -> str:
