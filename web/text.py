@@ -1,0 +1,208 @@
+"""How things are written for people: money, times, durations and the words for codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any, Literal
+
+from babel.core import Locale
+from babel.dates import format_date
+from babel.numbers import format_currency, format_decimal, get_currency_precision
+
+from web.accounts import TEAMS
+
+LOCALE = Locale.parse("en_US")
+
+LABELS: dict[str, str] = {
+    "credit_card": "Credit Card",
+    "paypal": "PayPal",
+    "bank_transfer": "Bank Transfer",
+    "standard": "Standard Shipping",
+    "express": "Express Shipping",
+    "overnight": "Overnight Shipping",
+    "north_america": "North America",
+    "europe": "Europe",
+    "malaysia": "Malaysia",
+    "courier_a": "Courier A",
+    "courier_b": "Courier B",
+    "courier_c": "Courier C",
+    "courier_d": "Courier D",
+    "courier_e": "Courier E",
+    "request_feedback": "Request Feedback",
+    "offer_discount": "Offer Discount for Next Purchase",
+    "encourage_review": "Encourage Product Review",
+    **TEAMS,
+}
+"""What a code is called."""
+
+_STATES = {"open": "Open", "cancelling": "Being cancelled", "closed": "Closed", "cancelled": "Cancelled"}
+_REPORTS = {
+    "picked_up": "Picked up",
+    "on_the_way": "On its way",
+    "delayed": "Delayed",
+    "out_for_delivery": "Out for delivery",
+    "delivered": "Delivered",
+    "lost": "Lost",
+    "refused": "Refused by the recipient",
+    "returned": "Returned",
+    "booked": "Booked",
+    "given_up": "Given up",
+    "cancelled": "Called off",
+}
+
+Group = Literal["Late", "Today", "Tomorrow", "Later"]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """How a due time reads now."""
+
+    text: str
+    """For the list: `25 min late`, `14:30, in 1 h 5 min`, `Tue 09:00`."""
+    full: str
+    """With its day: `Today 14:30`."""
+    rest: str
+    """`in 1 h 5 min`, `25 min late`."""
+    late: bool
+    group: Group
+
+
+def label(code: object) -> str:
+    """The word for a code; a code without one loses its underscores."""
+    text = str(code)
+    return LABELS.get(text) or text.replace("_", " ").replace("-", " ").capitalize()
+
+
+def state_word(state: str) -> str:
+    """The word for an order's state."""
+    return _STATES.get(state, label(state))
+
+
+def report_word(status: str) -> str:
+    """The word for what a courier reported."""
+    return _REPORTS.get(status, label(status))
+
+
+def money(amount: int, currency: str) -> str:
+    """Minor units as people write them: 12999, USD → $129.99."""
+    digits = get_currency_precision(currency)
+    return str(format_currency(Decimal(amount).scaleb(-digits), currency, locale=LOCALE))
+
+
+def number(value: float) -> str:
+    """1234 → 1,234."""
+    return str(format_decimal(value, locale=LOCALE))
+
+
+def weight(grams: int) -> str:
+    """850 → 850 g, 7400 → 7.4 kg."""
+    return f"{grams} g" if grams < 1000 else f"{number(round(grams / 1000, 1))} kg"
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    return f"{max(1, round(count / 1024))} kB" if count < 1024 * 1024 else f"{count / 1024 / 1024:.1f} MB"
+
+
+def short_hash(digest: str) -> str:
+    """The first eight digits of a hash in two groups, enough to compare by eye."""
+    return f"{digest[:4]} {digest[4:8]}"
+
+
+def duration(span: timedelta) -> str:
+    """`25 min`, `2 h 10 min`, `3 days`."""
+    minutes = int(abs(span).total_seconds() // 60)
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {rest} min" if rest and hours < 10 else f"{hours} h"
+    days = hours // 24
+    return "1 day" if days == 1 else f"{days} days"
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Writes times as seen from now, in the zone of the house."""
+
+    now: datetime
+    zone: tzinfo = UTC
+
+    def local(self, at: datetime) -> datetime:
+        return at.astimezone(self.zone)
+
+    def clock(self, at: datetime) -> str:
+        """`14:30`."""
+        return self.local(at).strftime("%H:%M")
+
+    def seconds(self, at: datetime) -> str:
+        """`14:30:05`."""
+        return self.local(at).strftime("%H:%M:%S")
+
+    def day(self, at: datetime) -> str:
+        """`Today`, `Tomorrow`, `Yesterday`, `Tue`, `24 Nov`, `24 Nov 2025`."""
+        there, here = self.local(at).date(), self.local(self.now).date()
+        days = (there - here).days
+        named = {0: "Today", 1: "Tomorrow", -1: "Yesterday"}.get(days)
+        if named:
+            return named
+        if 0 < days < 7:
+            return there.strftime("%a")
+        return f"{there.day} {there:%b}" if there.year == here.year else f"{there.day} {there:%b %Y}"
+
+    def when(self, at: datetime) -> str:
+        """`14:30` today, else with its day: `23 Nov, 14:30`."""
+        day = self.day(at)
+        return self.clock(at) if day == "Today" else f"{day}, {self.clock(at)}"
+
+    def stamp(self, at: datetime) -> str:
+        """`Mon 23 Nov, 08:31`."""
+        there = self.local(at)
+        return f"{there:%a} {there.day} {there:%b}, {there:%H:%M}"
+
+    def long_day(self, at: date) -> str:
+        """`Tuesday, 24 November`."""
+        day = self.local(at).date() if isinstance(at, datetime) else at
+        return str(format_date(day, "EEEE, d MMMM", locale=LOCALE))
+
+    def since(self, at: datetime) -> str:
+        """How long ago: `12 min`."""
+        return duration(self.now - at)
+
+    def due(self, at: datetime) -> Due:
+        """How a due time reads now."""
+        left = at - self.now
+        if left < timedelta(0):
+            rest = f"{duration(left)} late"
+            return Due(rest, f"{self.day(at)} {self.clock(at)}", rest, late=True, group="Late")
+        rest = f"in {duration(left)}"
+        day = self.day(at)
+        full = f"{day} {self.clock(at)}"
+        if day == "Today":
+            text = f"{self.clock(at)}, {rest}" if left < timedelta(hours=2) else self.clock(at)
+            return Due(text, full, rest, late=False, group="Today")
+        text = f"{self.local(at):%a} {self.clock(at)}" if day == "Tomorrow" else full
+        return Due(text, full, rest, late=False, group="Tomorrow" if day == "Tomorrow" else "Later")
+
+    def iso(self, at: datetime) -> str:
+        """For the `datetime` attribute."""
+        return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def filters() -> Mapping[str, Any]:
+    """What templates may call as filters."""
+    return {
+        "money": money,
+        "number": number,
+        "weight": weight,
+        "size": size,
+        "label": label,
+        "state_word": state_word,
+        "report_word": report_word,
+        "short_hash": short_hash,
+    }
