@@ -1,0 +1,85 @@
+"""What every part of the engine works with: database, registry, clock, definitions, and how a transaction is opened."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.codec import SharedSpecCodec, StateCodec
+from engine.definitions import Bundle, Definition, build_definition
+from engine.errors import NotFound
+from engine.store.database import Database
+from engine.store.tables import ProcessVersion
+from handlers.contract import Clock, Registry
+
+
+class Library:
+    """The parsed versions, each parsed once in this process and shared by all its instances."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[int, Definition] = {}
+        self._lock = threading.Lock()
+
+    def get(self, session: Session, version_id: int) -> Definition:
+        found = self._by_id.get(version_id)
+        if found is None:
+            with self._lock:
+                found = self._by_id.get(version_id) or self._load(session, version_id)
+        return found
+
+    def _load(self, session: Session, version_id: int) -> Definition:
+        row = session.get(ProcessVersion, version_id)
+        if row is None:
+            raise NotFound(f"Process version {version_id} is not in the database.")
+        definition = build_definition(row.id, row.key, row.version, Bundle.unpack(row.bundle))
+        self._by_id[version_id] = definition
+        return definition
+
+    def newest(self, session: Session, key: str) -> Definition:
+        """The newest version of a process."""
+        statement = (
+            select(ProcessVersion.id)
+            .where(ProcessVersion.key == key)
+            .order_by(ProcessVersion.version.desc())
+            .limit(1)
+        )
+        version_id = session.execute(statement).scalar_one_or_none()
+        if version_id is None:
+            raise NotFound(f"No process {key!r} is deployed.")
+        return self.get(session, version_id)
+
+
+class EngineBase:
+    """The parts that all commands and reads share."""
+
+    def __init__(
+        self, database: Database, registry: Registry, clock: Clock, *, codec: StateCodec | None = None
+    ) -> None:
+        self.database = database
+        self.registry = registry
+        self.clock = clock
+        self.codec: StateCodec = codec or SharedSpecCodec()
+        self.library = Library()
+        self.on_wakeup: Callable[[], None] | None = None
+        """Called after a commit that left work for the worker."""
+
+    @contextmanager
+    def transaction(self, session: Session | None = None) -> Iterator[Session]:
+        """One write transaction; joins the given one instead of opening its own. Wakes the worker after a commit."""
+        if session is not None:
+            yield session
+            return
+        with self.database.write() as opened:
+            yield opened
+        if self.on_wakeup is not None and opened.info.get("work"):
+            self.on_wakeup()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that only reads."""
+        with self.database.read() as session:
+            yield session
