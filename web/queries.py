@@ -20,6 +20,7 @@ from engine.store.tables import Instance, Job, ProcessVersion, Task
 from handlers import tables as shop
 from web.rows import (
     DocumentRow,
+    IncidentRow,
     InvoiceLineRow,
     InvoiceRow,
     LineRow,
@@ -111,6 +112,23 @@ def order_detail(session: Session, number: str) -> OrderDetail | None:
         documents=documents(session, number),
         mails=mails(session, order=number),
     )
+
+
+def incidents(session: Session, numbers: Iterable[str]) -> dict[str, tuple[IncidentRow, ...]]:
+    """Order number → its jobs that gave up, oldest first. One statement, none for no orders."""
+    wanted = set(numbers)
+    result: dict[str, tuple[IncidentRow, ...]] = {}
+    if not wanted:
+        return result
+    statement = (
+        select(Instance.business_key, Job.id, Job.element, Job.name, Job.step, Job.error, Job.updated_at)
+        .join(Job, Job.instance_id == Instance.id)
+        .where(Instance.business_key.in_(wanted), Job.state == "dead")
+        .order_by(Job.updated_at, Job.id)
+    )
+    for number, *rest in session.execute(statement).all():
+        result[number] = (*result.get(number, ()), IncidentRow(*rest))
+    return result
 
 
 def payments(session: Session, number: str | None = None, *, limit: int = 500) -> tuple[PaymentRow, ...]:
@@ -345,15 +363,20 @@ def _with_work(session: Session, rows: list[OrderRow]) -> list[OrderRow]:
     numbers = [row.number for row in rows]
     tasks: dict[str, list[OpenTask]] = {}
     found = session.execute(
-        select(Task.business_key, Task.id, Task.name, Task.team, Task.assignee, Task.due_at, Task.has_due, Task.kind)
+        select(
+            Task.business_key, Task.id, Task.name, Task.team, Task.assignee, Task.due_at, Task.has_due, Task.kind,
+            Task.step, Task.priority,
+        )
         .where(
             Task.instance_id.in_(select(Instance.id).where(Instance.business_key.in_(numbers))), Task.state == "open"
         )
         .order_by(Task.due_at)
-    )
+    )  # fmt: skip
     for t in found:
         due = t.due_at if t.has_due else None
-        tasks.setdefault(t.business_key, []).append(OpenTask(t.id, t.name, t.team, t.assignee, due, t.kind))
+        tasks.setdefault(t.business_key, []).append(
+            OpenTask(t.id, t.name, t.team, t.assignee, due, t.kind, t.step, t.priority)
+        )
     dead = {
         number: int(count)
         for number, count in session.execute(

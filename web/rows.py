@@ -20,6 +20,20 @@ class OpenTask:
     assignee: str | None
     due_at: datetime | None
     kind: str
+    step: int | None = None
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """A job of an order that gave up."""
+
+    id: str
+    element: str | None
+    name: str | None
+    step: int | None
+    error: str | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
