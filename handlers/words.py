@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 PAYMENT_METHODS: Final = {"credit_card": "Credit Card", "paypal": "PayPal", "bank_transfer": "Bank Transfer"}
@@ -19,6 +20,6 @@ FOLLOW_UPS: Final = {
 }
 
 
-def word(words: dict[str, str], code: str) -> str:
+def word(words: Mapping[str, str], code: str) -> str:
     """The word for a code; a code nobody has a word for (a courier added later) is shown as a word made of it."""
     return words.get(code) or code.replace("_", " ").title()
