@@ -1,1 +1,28 @@
-"""What the diagram's service tasks do. Knows no SpiffWorkflow and no Flask."""
+"""What the diagram's service tasks do, and the contract with the engine. Knows no SpiffWorkflow and no Flask."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from handlers.contract import Registry
+    from handlers.ports import Ports
+
+OPERATIONS = (
+    "orders",
+    "customers",
+    "inventory",
+    "restock",
+    "closing",
+)
+"""The modules that declare operations. A new one is named here, nowhere else."""
+
+
+def registry(ports: Ports) -> Registry:
+    """Every operation that a diagram may name, joined with the outside world."""
+    for module in OPERATIONS:
+        import_module(f"handlers.{module}")
+    from handlers.contract import build_registry
+
+    return build_registry(ports)

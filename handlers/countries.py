@@ -8,16 +8,16 @@ from functools import cache
 from babel import Locale
 from babel.core import get_global
 
-_NOT_ISO = frozenset("AC CP CQ DG EA EU EZ IC QO TA UN XA XB XK ZZ".split())
+_NOT_ISO = "AC CP CQ DG EA EU EZ IC QO TA UN XA XB XK ZZ"
 """Two-letter territories of the locale data that ISO 3166-1 does not list."""
 
-_AMERICAS = frozenset(
+_AMERICAS = (
     "AG AI AR AW BB BL BM BO BQ BR BS BV BZ CA CL CO CR CU CW DM DO EC FK GD GF GL GP GS GT GY HN HT JM KN KY LC MF MQ "
-    "MS MX NI PA PE PM PR PY SR SV SX TC TT US UY VC VE VG VI".split()
+    "MS MX NI PA PE PM PR PY SR SV SX TC TT US UY VC VE VG VI"
 )
-_ASIA_PACIFIC = frozenset(
+_ASIA_PACIFIC = (
     "AF AQ AS AU BD BN BT CC CK CN CX FJ FM GU HK HM ID IN IO JP KH KI KP KR LA LK MH MM MN MO MP MV MY NC NF NP NR NU "
-    "NZ PF PG PH PK PN PW SB SG TF TH TK TL TO TV TW UM VN VU WF WS".split()
+    "NZ PF PG PH PK PN PW SB SG TF TH TK TL TO TV TW UM VN VU WF WS"
 )
 
 _ALSO = {"england": "GB", "scotland": "GB", "wales": "GB", "northern ireland": "GB", "great britain": "GB",
@@ -30,9 +30,13 @@ _ALSO = {"england": "GB", "scotland": "GB", "wales": "GB", "northern ireland": "
 @cache
 def names() -> dict[str, str]:
     """The English name of every ISO 3166-1 alpha-2 code, by code."""
-    territories = Locale("en").territories
-    codes = sorted(code for code in territories if len(code) == 2 and code.isalpha() and code not in _NOT_ISO)
-    return {code: territories[code] for code in codes}
+    other = _NOT_ISO.split()
+    territories = {str(code): str(name) for code, name in Locale("en").territories.items()}
+    return {
+        code: name
+        for code, name in sorted(territories.items())
+        if len(code) == 2 and code.isalpha() and code not in other
+    }
 
 
 def country_name(code: str) -> str:
@@ -49,9 +53,9 @@ def find_country(text: str) -> str | None:
 
 def serving_region(country: str) -> str:
     """The stock region that serves a country when the order names none."""
-    if country in _AMERICAS:
+    if country in _AMERICAS.split():
         return "north_america"
-    return "malaysia" if country in _ASIA_PACIFIC else "europe"
+    return "malaysia" if country in _ASIA_PACIFIC.split() else "europe"
 
 
 @cache

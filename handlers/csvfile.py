@@ -33,6 +33,9 @@ class Row:
 
     line: int
     values: Mapping[str, str]
+    """By column; a row that is too short has empty ones."""
+    errors: tuple[RowError, ...] = ()
+    """What cannot be read in it; such a row must not be taken."""
 
     def error(self, field: str, message: str) -> RowError:
         """What is wrong with a field of this row."""
@@ -42,7 +45,8 @@ class Row:
 def read_rows(file: BinaryIO, columns: Sequence[str]) -> Iterator[Row | RowError]:
     """The rows of a UTF-8 CSV file (with or without byte order mark) whose first line names the columns, in any order.
 
-    A missing column ends the reading with one error each; an unknown one is named and otherwise ignored.
+    An error by itself is one of the file or of a row that is not CSV at all. A missing column ends the reading with one
+    error each; an unknown one is named and otherwise ignored.
     """
     # Bytes that are not UTF-8 pass as lone surrogates, so that they can be named by line and field below.
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
@@ -71,7 +75,7 @@ def _rows(text: io.TextIOWrapper, columns: Sequence[str]) -> Iterator[Row | RowE
         if isinstance(fields, RowError):
             yield fields
         elif any(fields):
-            yield from _row(line, names, fields, columns)
+            yield _row(line, names, fields, columns)
 
 
 def _next(reader: Iterator[list[str]]) -> list[str] | RowError | None:
@@ -83,7 +87,7 @@ def _next(reader: Iterator[list[str]]) -> list[str] | RowError | None:
 
 
 def _header_errors(names: Sequence[str], columns: Sequence[str]) -> list[RowError]:
-    if len(names) == 1 and len(columns) > 1:
+    if len(names) == 1 < len(columns) or any(_unreadable(name) for name in names):
         named = f"The first line must name the columns: {','.join(columns)}."
         return [RowError(1, "", f"{named} Save the file as CSV, UTF-8, separated by commas.")]
     missing = [RowError(1, column, "This column is missing.") for column in columns if column not in names]
@@ -96,13 +100,13 @@ def _header_errors(names: Sequence[str], columns: Sequence[str]) -> list[RowErro
     return missing + unknown + twice
 
 
-def _row(line: int, names: Sequence[str], fields: Sequence[str], columns: Sequence[str]) -> Iterator[Row | RowError]:
+def _row(line: int, names: Sequence[str], fields: Sequence[str], columns: Sequence[str]) -> Row:
+    found = {name: value.strip() for name, value in zip(names, fields, strict=False) if name in columns}
+    errors = [RowError(line, name, why) for name, value in found.items() if (why := _unreadable(value))]
     if len(fields) != len(names):
-        yield RowError(line, "", f"{len(fields)} fields, but the first line names {len(names)} columns.")
-        return
-    values = {name: value.strip() for name, value in zip(names, fields, strict=True) if name in columns}
-    errors = [RowError(line, name, why) for name, value in values.items() if (why := _unreadable(value))]
-    yield from errors or [Row(line, values)]
+        message = f"{len(fields)} fields, but the first line names {len(names)} columns."
+        errors.append(RowError(line, "", message))
+    return Row(line, dict.fromkeys(columns, "") | found, tuple(errors))
 
 
 def _unreadable(value: str) -> str | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Annotated
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from handlers.contract import UtcTime
+
+Amount = Annotated[int, mapped_column(BigInteger)]
+"""Minor units of a currency: ten thousand dear things cost more than 32 bits hold."""
 
 
 class Base(DeclarativeBase):
@@ -28,7 +32,7 @@ class Product(Base):
     __tablename__ = "product"
     sku: Mapped[str] = mapped_column(String(40), primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
-    unit_price: Mapped[int]
+    unit_price: Mapped[Amount]
     currency: Mapped[str] = mapped_column(String(3))
     weight_g: Mapped[int]
     fragile: Mapped[bool] = mapped_column(default=False)
@@ -58,7 +62,7 @@ class StockMovement(Base):
     quantity: Mapped[int]
     """Positive: came in; negative: left."""
     reason: Mapped[str] = mapped_column(String(40))
-    """initial, delivery, count, shipped, returned."""
+    """delivery, count, shipped, returned."""
     order_number: Mapped[str | None] = mapped_column(String(80))
     at: Mapped[datetime]
 
@@ -108,7 +112,9 @@ class OrderLine(Base):
     sku: Mapped[str] = mapped_column(ForeignKey("product.sku"))
     name: Mapped[str] = mapped_column(String(200))
     quantity: Mapped[int]
-    unit_price: Mapped[int]
+    unit_price: Mapped[Amount]
+    """The catalogue's price when the order was taken."""
+    product: Mapped[Product] = relationship(lazy="joined", innerjoin=True, viewonly=True)
     __table_args__ = (CheckConstraint("quantity > 0"),)
 
 
@@ -127,13 +133,25 @@ class Reservation(Base):
     """Stock set aside for one order; at most one per order is held or picked."""
 
     __tablename__ = "reservation"
-    reference: Mapped[str] = mapped_column(String(40), primary_key=True)
+    reference: Mapped[str] = mapped_column(String(100), primary_key=True)
+    """`R-<order number>-<how many-th of the order>`."""
     order_number: Mapped[str] = mapped_column(ForeignKey("orders.number"), index=True)
     state: Mapped[str] = mapped_column(String(10))
     """held, picked (off the shelf), shipped, released."""
     made_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-    lines: Mapped[list[ReservationLine]] = relationship(cascade="all, delete-orphan", lazy="selectin")
+    lines: Mapped[list[ReservationLine]] = relationship(
+        order_by="ReservationLine.sku", cascade="all, delete-orphan", lazy="selectin"
+    )
+    __table_args__ = (
+        Index(
+            "one_live_reservation",
+            "order_number",
+            unique=True,
+            sqlite_where=text("state IN ('held', 'picked')"),
+            postgresql_where=text("state IN ('held', 'picked')"),
+        ),
+    )
 
 
 class ReservationLine(Base):
@@ -166,13 +184,13 @@ class Invoice(Base):
     credits: Mapped[str | None] = mapped_column(ForeignKey("invoice.number"))
     order_number: Mapped[str] = mapped_column(ForeignKey("orders.number"), index=True)
     currency: Mapped[str] = mapped_column(String(3))
-    net: Mapped[int]
-    discount: Mapped[int]
-    tax: Mapped[int]
+    net: Mapped[Amount]
+    discount: Mapped[Amount]
+    tax: Mapped[Amount]
     tax_rate_bp: Mapped[int]
     """Tax rate in basis points: 2000 is 20 %."""
     tax_name: Mapped[str] = mapped_column(String(60))
-    total: Mapped[int]
+    total: Mapped[Amount]
     reason: Mapped[str] = mapped_column(String(200), default="")
     issued_at: Mapped[datetime]
     lines: Mapped[list[InvoiceLine]] = relationship(
@@ -187,9 +205,9 @@ class InvoiceLine(Base):
     sku: Mapped[str] = mapped_column(String(40))
     name: Mapped[str] = mapped_column(String(200))
     quantity: Mapped[int]
-    unit_price: Mapped[int]
-    discount: Mapped[int]
-    net: Mapped[int]
+    unit_price: Mapped[Amount]
+    discount: Mapped[Amount]
+    net: Mapped[Amount]
     """quantity × unit_price − discount."""
 
 
@@ -204,7 +222,7 @@ class Payment(Base):
     kind: Mapped[str] = mapped_column(String(10))
     """authorise, capture, void, refund."""
     method: Mapped[str] = mapped_column(String(20))
-    amount: Mapped[int]
+    amount: Mapped[Amount]
     currency: Mapped[str] = mapped_column(String(3))
     state: Mapped[str] = mapped_column(String(10))
     """pending, done, refused."""

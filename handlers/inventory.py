@@ -1,0 +1,263 @@
+"""Steps 3 to 5 and the undo path: checking, reserving, picking and releasing stock, and settling shortages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from handlers.contract import Call, Choice, Fact, FieldError, FormContext, Problem, Refused, WaybillError, operation
+from handlers.orders import load_order, order_variable
+from handlers.picklists import REGIONS, choices
+from handlers.stock import (
+    StockLevel,
+    hold,
+    let_go,
+    live_reservation,
+    missing,
+    put_on_shelf,
+    reserve_again,
+    ship,
+    stock_levels,
+    take_back,
+    units,
+    wanted,
+)
+from handlers.tables import Order, OrderLine, Reservation
+
+__all__ = ["reserve_again", "ship", "stock_levels", "take_back"]
+
+
+class NothingReserved(WaybillError):
+    """Goods are to be picked of which none are reserved."""
+
+
+# --- steps 3 and 4 ---------------------------------------------------------------------------------------------------
+
+
+@operation("inventory.check")
+def check(call: Call, region: str) -> Mapping[str, Any]:
+    """Refuses with `stock_short` unless the region has everything the order wants. Reserves nothing."""
+    order = load_order(call.session, call.order)
+    if short := missing(call.session, order, region):
+        raise Refused("stock_short", " ".join(short))
+    return {"ok": True, "region": region, "lines": len(order.lines)}
+
+
+@operation("inventory.reserve")
+def reserve(call: Call, region: str) -> Mapping[str, Any]:
+    """Sets everything the order wants aside, all lines or none; else refuses with `stock_short`.
+
+    Asked again it keeps what fits and replaces what does not.
+    """
+    return _variable(hold(call.session, load_order(call.session, call.order), region, call.now))
+
+
+@operation("inventory.release")
+def release(call: Call) -> Mapping[str, Any]:
+    """Gives what is still on the shelf back to everyone. `picked` counts the units that are off it.
+
+    Those stay reserved until somebody has put them back.
+    """
+    reservation = live_reservation(call.session, call.order)
+    if reservation is None:
+        return {"held": False, "picked": 0}
+    if reservation.state == "picked":
+        return {"held": False, "picked": units(reservation), "reference": reservation.reference}
+    let_go(call.session, reservation, call.now)
+    return {"held": False, "picked": 0, "reference": reservation.reference}
+
+
+def _variable(reservation: Reservation) -> dict[str, Any]:
+    picked = units(reservation) if reservation.state == "picked" else 0
+    return {"held": True, "picked": picked, "reference": reservation.reference}
+
+
+# --- shortage --------------------------------------------------------------------------------------------------------
+
+
+@operation("inventory.resolve_shortage")
+def resolve_shortage(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was settled with the customer: `wait`, `other_region`, `fewer` or `cancel`.
+
+    `other_region` sets the region that serves the order and is taken only if it has everything; `fewer` sets new
+    quantities, 0 takes a product out of the order.
+    """
+    order = load_order(call.session, call.order)
+    choice = form["choice"]
+    if choice == "other_region":
+        _serve_from(call, order, form.get("stock_region"))
+    elif choice == "fewer":
+        _order_fewer(order, form.get("items") or [])
+    elif choice == "wait" and not missing(call.session, order, order.stock_region):
+        region = REGIONS[order.stock_region]
+        message = f"Everything is in {region} now. Choose the other region, and {region} there, to go on."
+        raise Problem(FieldError("/choice", message))
+    call.session.flush()
+    return order_variable(order)
+
+
+def _serve_from(call: Call, order: Order, region: str | None) -> None:
+    if region not in REGIONS:
+        raise Problem(FieldError("/stock_region", "Say which region is to serve the order."))
+    if short := missing(call.session, order, region):
+        raise Problem(FieldError("/stock_region", " ".join(short)))
+    order.stock_region = region
+
+
+def _order_fewer(order: Order, items: Sequence[Mapping[str, Any]]) -> None:
+    lines = {line.sku: line for line in order.lines}
+    problems = []
+    fewer: dict[str, int] = {}
+    for position, item in enumerate(items):
+        line, quantity = lines.get(item["sku"]), item["quantity"]
+        if line is None or item["sku"] in fewer:
+            wrong = "is not part of this order" if line is None else "stands here twice"
+            problems.append(FieldError(f"/items/{position}/sku", f"“{item['sku']}” {wrong}."))
+            continue
+        if not 0 <= quantity <= line.quantity:
+            message = f"Give 0 to {line.quantity:,} units of {line.name}; more would be a new order."
+            problems.append(FieldError(f"/items/{position}/quantity", message))
+        fewer[line.sku] = quantity
+    if not problems and all(fewer.get(sku, line.quantity) == line.quantity for sku, line in lines.items()):
+        problems.append(FieldError("/items", "Lower the quantity of at least one product."))
+    if not problems and not any(fewer.get(sku, line.quantity) for sku, line in lines.items()):
+        problems.append(FieldError("/items", "Leave at least one product, or cancel the order."))
+    if problems:
+        raise Problem(*problems)
+    for sku, quantity in fewer.items():
+        if quantity:
+            lines[sku].quantity = quantity
+        else:
+            order.lines.remove(lines[sku])
+
+
+@operation("inventory.shortage_form")
+def shortage_form(call: Call) -> FormContext:
+    """What every region has of the order's products, and the choice that gets furthest now, filled in."""
+    order = load_order(call.session, call.order)
+    levels = stock_levels(call.session, wanted(order))
+    able = _able(order, levels)
+    fewer = _what_is_there(order, levels)
+    if able:
+        example: dict[str, Any] = {"choice": "other_region", "stock_region": able[0]}
+    elif any(item["quantity"] for item in fewer):
+        example = {"choice": "fewer", "items": fewer}
+    else:
+        example = {"choice": "wait"}
+    return FormContext(
+        data={"stock_region": able[0] if able else order.stock_region, "items": fewer},
+        example=example,
+        choices={
+            "stock_region": choices(REGIONS),
+            "items.sku": tuple(Choice(line.sku, line.name) for line in order.lines),
+        },
+        facts=tuple(_stock_fact(line, level) for line in order.lines for level in levels if level.sku == line.sku),
+    )
+
+
+def _able(order: Order, levels: Sequence[StockLevel]) -> list[str]:
+    """The regions that have everything, the order's own first."""
+    free = {(level.sku, level.region): level.available for level in levels}
+    regions = sorted(REGIONS, key=lambda region: region != order.stock_region)
+    return [region for region in regions if all(free.get((s, region), 0) >= q for s, q in wanted(order).items())]
+
+
+def _what_is_there(order: Order, levels: Sequence[StockLevel]) -> list[dict[str, Any]]:
+    free = {level.sku: level.available for level in levels if level.region == order.stock_region}
+    return [{"sku": line.sku, "quantity": min(line.quantity, free.get(line.sku, 0))} for line in order.lines]
+
+
+def _stock_fact(line: OrderLine, level: StockLevel) -> Fact:
+    region = REGIONS.get(level.region, level.region)
+    value = f"{line.quantity:,} wanted, {level.available:,} available, {level.on_hand:,} on hand"
+    return Fact(f"{line.name}, {region}", value)
+
+
+# --- gate 5 ----------------------------------------------------------------------------------------------------------
+
+
+@operation("inventory.submission")
+def submission(call: Call) -> Mapping[str, Any]:
+    """What the approver of the reservation signs: what was ordered and what is set aside for it, from where.
+
+    No stock levels and no times, which would change by themselves and make every page stale.
+    """
+    order = load_order(call.session, call.order)
+    reservation = live_reservation(call.session, call.order)
+    held = {line.sku: line for line in reservation.lines} if reservation else {}
+    return {
+        "order": order.number,
+        "customer": order.customer_name,
+        "lines": [
+            {
+                "sku": line.sku,
+                "name": line.name,
+                "ordered": line.quantity,
+                "reserved": held[line.sku].quantity if line.sku in held else 0,
+                "region": held[line.sku].region if line.sku in held else order.stock_region,
+            }
+            for line in order.lines
+        ],
+        "value": {"amount": order_variable(order)["total"], "currency": order.currency},
+        "reservation": reservation.reference if reservation else None,
+    }
+
+
+# --- off the shelf and back ------------------------------------------------------------------------------------------
+
+
+@operation("inventory.pick")
+def pick(call: Call) -> Mapping[str, Any]:
+    """The goods are off the shelf: from now on somebody must put them back if the order is cancelled."""
+    reservation = live_reservation(call.session, call.order)
+    if reservation is None:
+        raise NothingReserved(f"Nothing is reserved for {call.order}, so nothing can be picked.")
+    reservation.state = "picked"
+    call.session.flush()
+    return _variable(reservation)
+
+
+@operation("inventory.put_back")
+def put_back(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Counts picked goods in again. `items` says how many came back of each; without it all did. The rest is lost."""
+    reservation = live_reservation(call.session, call.order)
+    if reservation is None or reservation.state != "picked":
+        return {"held": False, "picked": 0}
+    picked = {line.sku: line.quantity for line in reservation.lines}
+    problems = []
+    counted = dict(picked)
+    for position, item in enumerate(form.get("items") or ()):
+        there = picked.get(item["sku"])
+        if there is None:
+            problems.append(FieldError(f"/items/{position}/sku", f"“{item['sku']}” was not picked for this order."))
+        elif not 0 <= item["quantity"] <= there:
+            problems.append(FieldError(f"/items/{position}/quantity", f"{there:,} were picked; give 0 to {there:,}."))
+        else:
+            counted[item["sku"]] = item["quantity"]
+    if problems:
+        raise Problem(*problems)
+    put_on_shelf(call.session, reservation, counted, call.now)
+    return {"held": False, "picked": 0, "reference": reservation.reference}
+
+
+@operation("inventory.put_back_form")
+def put_back_form(call: Call) -> FormContext:
+    """What was picked, and where it belongs."""
+    reservation = live_reservation(call.session, call.order)
+    lines = reservation.lines if reservation else []
+    levels = {(level.sku, level.region): level for level in stock_levels(call.session, [line.sku for line in lines])}
+    items = [{"sku": line.sku, "quantity": line.quantity} for line in lines]
+    names = {line.sku: levels[line.sku, line.region].name for line in lines}
+    return FormContext(
+        data={"items": items},
+        example={"items": items},
+        choices={"items.sku": tuple(Choice(sku, name) for sku, name in names.items())} if names else {},
+        facts=tuple(
+            Fact(names[line.sku], f"{line.quantity:,} to {_where(levels[line.sku, line.region])}") for line in lines
+        ),
+    )
+
+
+def _where(level: StockLevel) -> str:
+    region = REGIONS.get(level.region, level.region)
+    return f"{region}, {level.location}" if level.location else region
