@@ -6,10 +6,10 @@ out on purpose.
 
 Sources. European countries: the package `eu-vat-rates-data` (European Commission, Taxes in Europe Database; it holds
 the rate of today only). All others: `_OUTSIDE`, the standard rates published by each country's tax authority as known
-in 2026, each with the day it began where it changed lately. US: none here (sales tax is a matter of the states). CA: GST
-alone, without provincial tax. MX, AR, VE, CL, CO: IVA. BR: the usual ICMS of a state. MY: SST at the service tax rate
-(6 % until February 2024). CH and LI: 7.7 % until 2023. SG: GST, 7 % until 2022, 8 % in 2023. AU, NZ, IN: GST. JP:
-consumption tax. Others: VAT.
+in 2026, each with the day it began where it changed lately. US: none here (sales tax is a matter of the states). CA:
+GST alone, without provincial tax. MX, AR, VE, CL, CO: IVA. BR: the usual ICMS of a state. MY: SST at the service tax
+rate (6 % until February 2024). CH and LI: 7.7 % until 2023. SG: GST, 7 % until 2022, 8 % in 2023. AU, NZ, IN: GST.
+JP: consumption tax. Others: VAT.
 """
 
 from __future__ import annotations

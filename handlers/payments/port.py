@@ -1,9 +1,11 @@
-"""The payment port: what Waybill asks of a payment provider."""
+"""The payment port: what Waybill asks of a payment provider and of its bank."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
+
+from handlers.contract import WaybillError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,25 +18,44 @@ class Receipt:
     currency: str
 
 
+class WrongRequest(WaybillError):
+    """The provider cannot make sense of what we asked: a key used for something else, an unknown reference.
+
+    Our mistake, so neither the customer's refusal nor worth trying again: it becomes an incident.
+    """
+
+
 class PaymentProvider(Protocol):
     """Every method may be repeated with the same key and then answers as the first time.
 
-    Raises `Refused("payment_declined" | "refund_refused", message)` when the provider says no, `TryAgain` when it does
-    not answer in time or answers 5xx.
+    Amounts are positive minor units. Raises `Refused("payment_declined" | "refund_refused", message)` when the provider
+    says no, `TryAgain` when it does not answer in time or answers 5xx (it may have done the work), and `WrongRequest`.
     """
 
     def authorise(self, key: str, *, order: str, method: str, token: str | None, amount: int, currency: str) -> Receipt:
-        """Blocks the amount on the customer's card or account."""
+        """Blocks the amount on the customer's card or account. Without a token it is the one on file.
+
+        Refused: `payment_declined`.
+        """
         ...
 
     def capture(self, key: str, *, order: str, authorisation: str, amount: int, currency: str) -> Receipt:
-        """Takes an authorised amount."""
+        """Takes an authorised amount or a part of it.
+
+        Refused: `payment_declined`, also when it was voided or has expired meanwhile.
+        """
         ...
 
     def void(self, key: str, *, order: str, authorisation: str) -> Receipt:
-        """Gives an authorised, not captured amount free."""
+        """Gives an authorised, not captured amount free; again with another key changes nothing.
+
+        Refused: `refund_refused` when something of it was captured already.
+        """
         ...
 
     def refund(self, key: str, *, order: str, capture: str, amount: int, currency: str) -> Receipt:
-        """Pays back all or a part of a captured amount."""
+        """Pays back all or a part of a captured amount, or of a bank transfer under the reference the bank gave it.
+
+        Refused: `refund_refused`, also for more than was captured and not refunded yet.
+        """
         ...
