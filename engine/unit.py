@@ -61,13 +61,13 @@ class Unit(OperationCalls):
 
     @classmethod
     def lock(
-        cls, engine: EngineBase, session: Session, actor: Actor, *, key: str | None = None, id_: str | None = None
+        cls, engine: EngineBase, session: Session, actor: Actor, *, key: str | None = None, id_: str | None = None,
+        reading: bool = False,
     ) -> Unit:
-        """Locks an instance by business key or id. NotFound."""
+        """Locks an instance by business key or id; with `reading` it is only looked at. NotFound."""
         condition = Instance.business_key == key if key is not None else Instance.id == id_
-        row = session.scalars(
-            select(Instance).where(condition).with_for_update().execution_options(populate_existing=True)
-        ).one_or_none()
+        statement = select(Instance).where(condition).execution_options(populate_existing=True)
+        row = session.scalars(statement if reading else statement.with_for_update()).one_or_none()
         if row is None:
             raise NotFound(f"There is no order {key}." if key else "That instance is not there.")
         return cls(engine, session, row, engine.library.get(session, row.version_id), actor, new=False)
@@ -242,6 +242,8 @@ class Unit(OperationCalls):
             self.session.info["work"] = True
         self._update_instance()
         self._events, self.jobs = [], []
+        if self._run is not None:
+            self._live_before = self._run.live_ids()
 
     def _values(self) -> dict[str, Any]:
         values = {
@@ -271,6 +273,8 @@ class Unit(OperationCalls):
             raise Conflict(f"{self.row.business_key} was changed by somebody else meanwhile. Load it again.")
         if self.row in self.session:
             self.session.expire(self.row)
+        else:
+            self.row.revision = revision + 1  # a unit that created its instance may go on
 
     def _close_gone(self) -> None:
         """Withdraws the tasks, timers and unbegun calls whose token is gone."""

@@ -1,0 +1,210 @@
+"""The commands that move an order: start, complete, deliver a message, cancel. Each is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from engine import forms
+from engine.base import EngineBase
+from engine.codec import pack
+from engine.definitions import Element
+from engine.errors import (
+    AlreadyDone, EngineError, InvalidForm, NotAllowed, NotFound, StaleRevision, TakenByAnother, TooLate,
+)
+from engine.operations import OperationFailed, describe
+from engine.rows import instance_view, task_view
+from engine.store.tables import Instance, Job, Message, Task
+from engine.unit import Unit
+from engine.views import SYSTEM, Actor, InstanceView, TaskView
+from handlers.contract import FieldError, Refused, WaybillError
+
+MAX_PAYLOAD = 64 * 1024
+"""The largest message payload that is stored, as JSON."""
+
+
+class Commands(EngineBase):
+    """Start, complete, deliver, cancel."""
+
+    def start(
+        self, process: str, business_key: str, actor: Actor, *, submit: Mapping[str, Any] | None = None,
+        variables: Mapping[str, Any] | None = None, session: Session | None = None,
+    ) -> tuple[InstanceView, bool]:
+        """Starts an instance; the same business key again returns the one that is there and False.
+
+        With `submit` the first user task is completed with it in the same transaction.
+        InvalidForm: the submitted form is refused and nothing is stored. NotFound: no such process.
+        """
+        with self.transaction(session) as tx:
+            known = tx.scalars(select(Instance).where(Instance.business_key == business_key)).one_or_none()
+            if known is not None:
+                return instance_view(known, self.library.get(tx, known.version_id)), False
+            definition = self.library.newest(tx, process)
+            unit = Unit.create(self, tx, definition, business_key, actor)
+            unit.variables.update(variables or {})
+            unit.event("started", version=definition.version)
+            unit.advance()
+            unit.save()
+            if submit is not None:
+                self._submit_first(tx, unit, actor, submit)
+            row = tx.scalars(
+                select(Instance).where(Instance.id == unit.row.id).execution_options(populate_existing=True)
+            ).one()
+            return instance_view(row, definition), True
+
+    def _submit_first(self, tx: Session, unit: Unit, actor: Actor, submit: Mapping[str, Any]) -> None:
+        first = next(iter(unit.run.open_tasks()), None)
+        if first is None:
+            raise EngineError("The process opens no user task that could take what was submitted.")
+        self._complete(unit, tx.get_one(Task, first.id), first.element, actor, submit)
+        unit.advance()
+        unit.save()
+
+    def complete(
+        self, task_id: str, actor: Actor, data: Mapping[str, Any], *, revision: int | None = None
+    ) -> TaskView:
+        """Completes a user task with a form; claims it if nobody has.
+
+        InvalidForm, TakenByAnother, AlreadyDone, StaleRevision, NotAllowed, NotFound. When an operation fails in a
+        way that nobody foresaw, the input is kept as the task's draft, an incident is made, and the task stays open.
+        """
+        try:
+            with self.transaction() as tx:
+                unit, row, element = self._open(tx, task_id, actor)
+                if revision is not None and revision != row.revision:
+                    raise StaleRevision("The task was changed meanwhile. Load it again; your input is kept.")
+                if element.is_approval:
+                    raise InvalidForm([FieldError("/", "This is an approval: decide it, it has no form.")])
+                self._complete(unit, row, element, actor, data)
+                unit.advance()
+                unit.save()
+                return task_view(row)
+        except (WaybillError, OperationalError) as error:
+            if not isinstance(error, OperationFailed | Refused):
+                raise
+            return self._keep(task_id, actor, data, str(error))
+        except Exception as error:  # noqa: BLE001 - the person's input must survive whatever went wrong
+            return self._keep(task_id, actor, data, describe(error))
+
+    def _complete(
+        self, unit: Unit, row: Task, element: Element, actor: Actor, data: Mapping[str, Any]
+    ) -> None:
+        if len(orjson.dumps(data)) > forms.MAX_BYTES:
+            raise InvalidForm([FieldError("/", "The form is too large.")])
+        context = forms.context_of(unit, element)
+        forms.check(forms.schema_for(unit.definition.form(element), context), data)
+        unit.submit(element, row.id, data, actor.name)
+        self._close(unit, row, actor, pack(dict(data)))
+        unit.completed(element, actor.name)
+        unit.run.complete_user_task(row.id)
+
+    def _close(self, unit: Unit, row: Task, actor: Actor, data: bytes | None) -> None:
+        """Marks a task's row as done by a person."""
+        now = self.clock.now()
+        row.state, row.completed_by, row.completed_at = "done", actor.name, now
+        row.assignee = row.assignee or actor.name
+        row.claimed_at = row.claimed_at or now
+        row.data, row.draft, row.revision = data, None, row.revision + 1
+        unit.run  # noqa: B018 - loads the workflow before the task is known as done
+        unit.done_tasks.add(row.id)
+
+    def _open(self, tx: Session, task_id: str, actor: Actor) -> tuple[Unit, Task, Element]:
+        """Locks the instance of an open task that the actor may do."""
+        row = tx.get(Task, task_id)
+        if row is None or not (actor.sees_all or row.team in actor.teams):
+            raise NotFound("There is no such task for you.")
+        unit = Unit.lock(self, tx, actor, id_=row.instance_id)
+        tx.refresh(row)
+        if row.team not in actor.teams:
+            raise NotAllowed(f"This task belongs to the team {row.team}; you may look at it.")
+        if row.state != "open":
+            raise AlreadyDone(f"The task is done, by {row.completed_by}." if row.completed_by
+                              else "The task was withdrawn: the order went another way.")
+        if row.assignee not in (None, actor.name):
+            raise TakenByAnother(row.assignee or "")
+        return unit, row, unit.definition.diagram(row.process).elements[row.element]
+
+    def _keep(self, task_id: str, actor: Actor, data: Mapping[str, Any], error: str) -> TaskView:
+        """Keeps what a person submitted when completing failed unforeseen: draft, incident, task still open."""
+        with self.transaction() as tx:
+            unit, row, element = self._open(tx, task_id, actor)
+            row.draft, row.assignee = pack(dict(data)), actor.name
+            row.claimed_at = row.claimed_at or self.clock.now()
+            row.revision += 1
+            unit.incident("form", element, key=f"{task_id}:form", task_id=task_id, error=error,
+                          operation=element.properties.get("onComplete"),
+                          arguments={"data": dict(data), "actor": actor.name, "teams": sorted(actor.teams)})
+            unit.save()
+            return task_view(row)
+
+    def deliver(
+        self, name: str, business_key: str, payload: Mapping[str, Any], *, source: str, message_id: str,
+        session: Session | None = None,
+    ) -> bool:
+        """Stores a message, then gives it to whoever waits; one that comes too early is kept.
+
+        Returns False when a message of this source and id was stored before: nothing happens again.
+        """
+        if len(orjson.dumps(payload)) > MAX_PAYLOAD:
+            raise InvalidForm([FieldError("/payload", "The payload is too large.")])
+        try:
+            with self.transaction(session) as tx:
+                seen = tx.execute(
+                    select(Message.id).where(Message.source == source, Message.message_id == message_id)
+                ).first()
+                if seen is not None:
+                    return False
+                tx.add(Message(
+                    source=source, message_id=message_id, name=name, correlation=business_key, payload=pack(payload),
+                    received_at=self.clock.now(), consumed_at=None, consumed_by=None,
+                ))
+                tx.flush()
+                self._match(tx, name, business_key)
+                return True
+        except IntegrityError:
+            if session is not None:
+                raise
+            return False  # the same message came twice at once; the other one is stored
+
+    def _match(self, tx: Session, name: str, business_key: str) -> None:
+        waits = tx.execute(
+            select(Instance.id).where(Instance.business_key == business_key, Instance.awaits.contains(f" {name} "))
+        ).scalar_one_or_none()
+        if waits is None:
+            return
+        unit = Unit.lock(self, tx, SYSTEM, id_=waits)
+        unit.advance()
+        unit.save()
+
+    def cancel(self, business_key: str, actor: Actor, reason: str) -> InstanceView:
+        """Cancels an order: its tokens end, and the undo process runs. Again changes nothing.
+
+        TooLate once an element marked `commits` has completed, or when the order has ended.
+        """
+        with self.transaction() as tx:
+            unit = Unit.lock(self, tx, actor, key=business_key)
+            if unit.status in ("cancelling", "cancelled"):
+                return instance_view(unit.row, unit.definition)
+            if unit.status == "closed":
+                raise TooLate(f"{business_key} is closed.")
+            if unit.committed:
+                raise TooLate(f"{business_key} was picked up and can no longer be cancelled.")
+            unit.event("cancelled", reason=reason)
+            unit.begin_cancellation(reason)
+            unit.save()
+            row = tx.scalars(select(Instance).where(Instance.id == unit.row.id)).one()
+            return instance_view(row, unit.definition)
+
+    def repeat_form(self, tx: Session, job: Job, arguments: Mapping[str, Any]) -> None:
+        """Completes a task again with the input that was kept when completing it failed."""
+        assert job.task_id is not None
+        actor = Actor(arguments["actor"], frozenset(arguments["teams"]))
+        unit, row, element = self._open(tx, job.task_id, actor)
+        self._complete(unit, row, element, actor, arguments["data"])
+        unit.advance()
+        unit.save()

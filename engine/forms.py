@@ -1,0 +1,139 @@
+"""Forms: the schema of a user task for this order now, and the check of what was submitted."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+
+from engine.errors import EngineError, InvalidForm
+from handlers.contract import Choice, FieldError, FormContext
+
+if TYPE_CHECKING:
+    from engine.definitions import Element
+    from engine.unit import Unit
+
+MAX_BYTES = 256 * 1024
+"""The largest form that is taken, as JSON."""
+
+
+def context_of(unit: Unit, element: Element) -> FormContext:
+    """What the form's `formContext` operation says of this order now; read only."""
+    name = element.properties.get("formContext")
+    if not name:
+        return FormContext()
+    operation = unit.engine.registry.get(name)
+    if operation is None or operation.function is None:
+        raise EngineError(f"There is no operation {name!r} for the form of {element.id}.")
+    found = operation.function(unit.call(element, f"{unit.row.business_key}:{element.id}:form"))
+    assert isinstance(found, FormContext)
+    return found
+
+
+def schema_for(schema: Mapping[str, Any], context: FormContext) -> dict[str, Any]:
+    """The form's schema with this order's pick lists, and one valid sample in `examples`."""
+    made = copy.deepcopy(dict(schema))
+    for path, choices in context.choices.items():
+        target = _property(made, path)
+        if target is not None:
+            target.pop("enum", None)
+            target["oneOf"] = [_choice(choice) for choice in choices]
+    if context.example:
+        made["examples"] = [dict(context.example)]
+    return made
+
+
+def check(schema: Mapping[str, Any], data: Any) -> None:
+    """InvalidForm with every fault of `data`, each with a JSON pointer to its field."""
+    validator = Draft202012Validator(schema, format_checker=FormatChecker())
+    found: dict[str, str] = {}
+    for error in sorted(validator.iter_errors(data), key=lambda e: [str(p) for p in e.absolute_path]):
+        for fault in _faults(error):
+            found.setdefault(fault.field, fault.message)
+    if found:
+        raise InvalidForm([FieldError(field, message) for field, message in found.items()])
+
+
+def _choice(choice: Choice) -> dict[str, str]:
+    return {"const": choice.value, "title": choice.label}
+
+
+def _property(schema: dict[str, Any], path: str) -> dict[str, Any] | None:
+    node: dict[str, Any] = schema
+    for part in path.split("."):
+        if node.get("type") == "array":
+            node = node["items"]
+        if part not in node.get("properties", {}):
+            return None
+        node = node["properties"][part]
+    return node
+
+
+def _pointer(path: Any) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _faults(error: ValidationError) -> Iterator[FieldError]:
+    where = _pointer(error.absolute_path)
+    rule, limit = error.validator, error.validator_value
+    if rule == "required":
+        for name in limit:
+            if isinstance(error.instance, dict) and name not in error.instance:
+                yield FieldError(f"{where}/{name}", "This is missing.")
+    elif rule == "additionalProperties":
+        known = error.schema.get("properties", {})
+        for name in error.instance:
+            if name not in known:
+                yield FieldError(f"{where}{_pointer([name])}", "This form has no such field.")
+    elif rule in ("allOf", "if"):
+        yield FieldError(where or "/", error.message[:200])
+    else:
+        yield FieldError(where or "/", _message(error, rule, limit))
+
+
+def _message(error: ValidationError, rule: Any, limit: Any) -> str:
+    schema = error.schema if isinstance(error.schema, dict) else {}
+    match rule:
+        case "type":
+            return f"Enter {_TYPES.get(str(limit), str(limit))}."
+        case "minLength" if limit == 1:
+            return "This is missing."
+        case "minLength":
+            return f"Enter at least {limit} characters."
+        case "maxLength":
+            return f"Enter at most {limit} characters."
+        case "minimum":
+            return f"Enter {limit} or more."
+        case "exclusiveMinimum":
+            return f"Enter more than {limit}."
+        case "maximum":
+            return f"Enter {limit} or less."
+        case "exclusiveMaximum":
+            return f"Enter less than {limit}."
+        case "minItems":
+            return f"Add at least {limit}."
+        case "maxItems":
+            return f"Give at most {limit}."
+        case "uniqueItems":
+            return "Each may stand here once."
+        case "enum":
+            return f"Choose one of: {', '.join(str(v) for v in limit)}."
+        case "const":
+            return f"This must be {limit}."
+        case "oneOf":
+            titles = [str(option.get("title", option.get("const"))) for option in limit]
+            return f"Choose one of: {', '.join(titles[:20])}." if titles else "There is nothing to choose from."
+        case "pattern":
+            return str(schema.get("description") or "This is not in the expected form.")
+        case "format":
+            return {"email": "Enter an e-mail address.", "date": "Enter a date, e.g. 2026-11-23."}.get(
+                str(limit), f"This is not a {limit}.")
+        case _:
+            return "This is not accepted."
+
+
+_TYPES = {"string": "a text", "integer": "a whole number", "number": "a number", "boolean": "yes or no",
+          "array": "a list", "object": "an object"}
