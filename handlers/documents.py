@@ -19,6 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from handlers import papers
 from handlers.contract import Call, External, WaybillError, operation
 from handlers.tables import Document
 
@@ -46,9 +47,9 @@ class RenderedMail:
 
 
 class Renderer:
-    """Makes PDFs from `<name>.typ` and mails from `mails/<kind>.subject|.txt|.html` in one folder, and reads nothing else.
+    """Makes PDFs from `<name>.typ` and mails from `mails/<kind>.subject|.txt|.html` in one folder.
 
-    Data reaches a source as data, never as source text. `company.json` of the folder is there for every source.
+    It reads nothing else. Data reaches a source as data, never as source text. `company.json` of the folder is there for every source.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -193,8 +194,6 @@ class RenderDocument(External):
         self.ports = ports
 
     def prepare(self, call: Call, name: str, number: str) -> Paper:
-        from handlers import papers
-
         makers: dict[str, Callable[[Session, str], dict[str, Any]]] = {
             "invoice": papers.invoice,
             "credit-note": papers.invoice,

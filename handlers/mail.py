@@ -52,7 +52,9 @@ class SmtpTransport:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("smtp", "smtps", "smtp+starttls") or not parts.hostname:
-            raise ValueError("A mail server is given as smtp://host:port, smtp+starttls://host:port or smtps://host:port.")
+            raise ValueError(
+                "A mail server is given as smtp://host:port, smtp+starttls://host:port or smtps://host:port."
+            )
         self._scheme = parts.scheme
         self._host = parts.hostname
         self._port = parts.port or {"smtp": 25, "smtps": 465, "smtp+starttls": 587}[parts.scheme]

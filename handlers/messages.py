@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -15,9 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from handlers import papers
+from handlers.balance import balance
 from handlers.contract import Call, External, Refused, operation
 from handlers.mail import REFUSED
-from handlers.tables import Mail, Order
+from handlers.money import format_money
+from handlers.tables import Invoice, Mail, Order, Shipment
+from handlers.words import COURIERS, SHIPPING_METHODS, word
 
 if TYPE_CHECKING:
     from handlers.ports import Ports
@@ -26,11 +29,9 @@ if TYPE_CHECKING:
 def queue_mail(call: Call, kind: str, **context: Any) -> Mail:
     """Renders a mail of this kind to the order's customer, writes it down and has it sent by a job.
 
-    `documents/README.md` says which variables a kind needs beside the ones every mail has. The Message-ID is made of the
-    call's key and the kind, so the same call queues the same mail once.
+    `documents/README.md` says which variables a kind needs beside the ones every mail has. The Message-ID is made of
+    the call's key and the kind, so the same call queues the same mail once.
     """
-    from handlers import papers
-
     order = call.session.get_one(Order, call.order)
     message_id = _message_id(call, kind, str(call.ports.renderer.company["mail_domain"]))
     mail = call.session.scalar(select(Mail).where(Mail.message_id == message_id))
@@ -59,3 +60,174 @@ def _message_id(call: Call, kind: str, domain: str) -> str:
     digest = hashlib.sha256(f"{call.key}\n{kind}".encode()).hexdigest()[:24]
     readable = re.sub(r"[^A-Za-z0-9-]", "-", f"{call.order}.{kind}")[:80]
     return f"<{readable}.{digest}@{domain}>"
+
+
+# --- what the diagram says to the customer ---------------------------------------------------------------------------
+
+
+@operation("message.shipped")
+def shipped(call: Call, shipping_method: str) -> Mapping[str, Any]:
+    """Step 14: the parcels are with the courier; says which, the tracking number and the expected day."""
+    from handlers.shipping import ensure_picked_up
+
+    ensure_picked_up(call)
+    shipment = _shipment(call)
+    parcels = papers.newest_parcels(call.session, call.order)
+    return _result(
+        queue_mail(
+            call,
+            "shipped",
+            shipping_method=word(SHIPPING_METHODS, shipping_method),
+            courier=word(COURIERS, shipment.courier) if shipment else "",
+            tracking_number=papers.one_line(shipment.tracking_number) if shipment else "",
+            expected_on=papers.day(shipment.expected_on) if shipment and shipment.expected_on else "",
+            parcels=len(parcels),
+            again=bool(parcels and parcels[0].round > 1),
+        )
+    )
+
+
+@operation("message.delivered")
+def delivered(call: Call, follow_up: str) -> Mapping[str, Any]:
+    """Step 17: the parcels have arrived; asks for feedback or a review, or offers a discount (a follow-up's code)."""
+    shipment = _shipment(call)
+    proof = papers.one_line(shipment.proof or "") if shipment else ""
+    return _result(queue_mail(call, "delivered", follow_up=follow_up, proof=proof))
+
+
+@operation("message.payment_reminder")
+def payment_reminder(call: Call, invoice_number: str) -> Mapping[str, Any]:
+    """Reminds the customer of an invoice that is not paid, with the bank details and what is still due."""
+    invoice = call.session.get_one(Invoice, invoice_number)
+    due = balance(call.session, call.order).due
+    return _result(
+        queue_mail(
+            call,
+            "payment_reminder",
+            invoice=invoice.number,
+            total=format_money(invoice.total, invoice.currency),
+            due=format_money(due, invoice.currency),
+        )
+    )
+
+
+@operation("message.cancelled")
+def cancelled(call: Call, reason: str) -> Mapping[str, Any]:
+    """Tells the customer that and why the order ends, and what money comes back."""
+    order = call.session.get_one(Order, call.order)
+    money = balance(call.session, call.order)
+
+    def amount(minor: int) -> str:
+        return format_money(minor, order.currency) if minor > 0 else ""
+
+    return _result(
+        queue_mail(
+            call,
+            "cancelled",
+            reason=papers.one_line(reason),
+            returned=amount(money.refunded),
+            returning=amount(money.refunding),
+            kept=amount(money.held - money.refunding),
+        )
+    )
+
+
+def _shipment(call: Call) -> Shipment | None:
+    """The newest booking that still counts."""
+    return call.session.scalar(
+        select(Shipment)
+        .where(Shipment.order_number == call.order, Shipment.state.not_in(("cancelled", "given_up")))
+        .order_by(Shipment.round.desc(), Shipment.booked_at.desc())
+        .limit(1)
+    )
+
+
+def _result(mail: Mail) -> Mapping[str, Any]:
+    return {"mail": mail.id}
+
+
+# --- sending ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One mail as it goes out, the same on every attempt."""
+
+    mail_id: int
+    sender: str
+    recipient: str
+    subject: str
+    text: str
+    html: str
+    message_id: str
+    date: str
+    """As the header says it (RFC 5322): when the mail was written, not when it was sent."""
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of a mail: taken by the transport, or refused for good."""
+
+    state: str
+    note: str = ""
+
+
+@operation("mail.send")
+class SendMail(External):
+    """Sends a mail that was queued.
+
+    A mail that will never be taken (no such address) does not stop the order: its row says `refused`, the order page
+    shows it. Everything else is tried again.
+    """
+
+    def __init__(self, ports: Ports) -> None:
+        self.ports = ports
+
+    def prepare(self, call: Call, mail_id: int) -> Letter:
+        mail = call.session.get_one(Mail, mail_id)
+        return Letter(
+            mail_id=mail.id,
+            sender=str(self.ports.renderer.company["mail_from"]),
+            recipient=mail.recipient,
+            subject=mail.subject,
+            text=mail.text,
+            html=mail.html,
+            message_id=mail.message_id,
+            date=format_datetime(mail.made_at),
+            order=mail.order_number,
+        )
+
+    def perform(self, letter: Letter, key: str) -> Delivery:  # noqa: ARG002 - the Message-ID is the key
+        try:
+            self.ports.mail.send(compose(letter))
+        except Refused as refusal:
+            if refusal.code != REFUSED:
+                raise
+            return Delivery("refused", refusal.message)
+        return Delivery("sent")
+
+    def record(self, call: Call, letter: Letter, delivery: Delivery) -> Mapping[str, Any]:
+        mail = call.session.get_one(Mail, letter.mail_id)
+        mail.state = delivery.state
+        mail.sent_at = call.now if delivery.state == "sent" else None
+        return {"mail": mail.id, "state": delivery.state, **({"note": delivery.note} if delivery.note else {})}
+
+
+def compose(letter: Letter) -> EmailMessage:
+    """The mail with its headers; plain text first, HTML as the alternative. The same letter gives the same bytes."""
+    message = EmailMessage()
+    message["From"] = letter.sender
+    try:
+        message["To"] = Address(addr_spec=letter.recipient)
+    except (ValueError, HeaderParseError) as error:
+        raise Refused(REFUSED, f"“{papers.one_line(letter.recipient)}” is not an e-mail address.") from error
+    message["Subject"] = papers.one_line(letter.subject)
+    message["Message-ID"] = letter.message_id
+    message["Date"] = letter.date
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Order"] = papers.one_line(letter.order)
+    message.set_content(letter.text)
+    message.add_alternative(letter.html, subtype="html")
+    message.set_boundary(f"=_{hashlib.sha256(letter.message_id.encode()).hexdigest()[:32]}")
+    return message

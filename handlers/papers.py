@@ -19,8 +19,8 @@ from handlers.balance import balance
 from handlers.countries import country_name
 from handlers.money import format_money, format_rate
 from handlers.scancodes import scannable
-from handlers.words import PAYMENT_METHODS, REGIONS, SHIPPING_METHODS, word
 from handlers.tables import Invoice, Order, Parcel, Product, Reservation, Stock
+from handlers.words import PAYMENT_METHODS, REGIONS, SHIPPING_METHODS, word
 
 _LOCALE = "en_GB"
 
@@ -188,9 +188,7 @@ def label(session: Session, order_number: str, parcels: Sequence[Parcel] | None 
         "phone": one_line(order.phone),
         "shipping_method": word(SHIPPING_METHODS, order.shipping_method),
         "code": scannable(order.number),
-        "parcels": [
-            {**_parcel(parcel, len(chosen)), "bars": barcodes.modules(parcel.sscc or "")} for parcel in chosen
-        ],
+        "parcels": [{**_parcel(parcel, len(chosen)), "bars": barcodes.modules(parcel.sscc or "")} for parcel in chosen],
     }
 
 
@@ -216,7 +214,7 @@ def _parcel(parcel: Parcel, count: int) -> dict[str, Any]:
 
 
 def mail_facts(order: Order) -> dict[str, Any]:
-    """What every mail about an order may name."""
+    """What every mail about an order may name; `documents/README.md` lists it."""
     items = sum(line.quantity * line.unit_price for line in order.lines)
     return {
         "order": order.number,
@@ -225,6 +223,8 @@ def mail_facts(order: Order) -> dict[str, Any]:
         "ordered_on": day(order.placed_at),
         "payment_method": word(PAYMENT_METHODS, order.payment_method),
         "shipping_method": word(SHIPPING_METHODS, order.shipping_method),
+        "by_transfer": order.payment_method == "bank_transfer",
+        "nothing": format_money(0, order.currency),
         "items_total": format_money(items, order.currency),
         "lines": [
             {

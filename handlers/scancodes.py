@@ -1,7 +1,7 @@
 """Codes that a scanner reads, as plain patterns which the documents draw themselves with exact module widths.
 
-A one-dimensional code is a string of modules (`1` a bar, `0` a gap), a QR code a list of such rows. Quiet zones are left to
-the document that draws it. Drawn narrower than 0.4 mm a module, a code from an office printer does not scan.
+A one-dimensional code is a string of modules (`1` a bar, `0` a gap), a QR code a list of such rows. Quiet zones are left
+to the document that draws it. Drawn narrower than 0.4 mm a module, a code from an office printer does not scan.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def qr(text: str) -> list[str]:
 
 
 def scannable(text: str) -> dict[str, Any]:
-    """The code for a text such as an order number: bars where they fit, else a QR code. `{"bars": …}` or `{"qr": …}`."""
+    """`{"bars": …}` for a text such as an order number, or `{"qr": …}` where bars do not fit."""
     if text.isascii() and text.isprintable() and len(text) <= _LONGEST_BARS:
         return {"bars": str(Code128(text).build()[0])}
     return {"qr": qr(text)}
