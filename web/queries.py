@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from engine.store.tables import Instance, Job, ProcessVersion, Task
@@ -142,6 +142,23 @@ def payments(session: Session, number: str | None = None, *, limit: int = 500) -
     )
 
 
+def payment_page(
+    session: Session, *, order: str | None, limit: int, after: int | None
+) -> tuple[tuple[PaymentRow, ...], int | None]:
+    """Movements of money, oldest first, after the one with that id; and the id to go on from when there are more."""
+    statement = select(shop.Payment.__table__).order_by(shop.Payment.id).limit(limit + 1)
+    if order is not None:
+        statement = statement.where(shop.Payment.order_number == order)
+    if after is not None:
+        statement = statement.where(shop.Payment.id > after)
+    found = session.execute(statement).all()
+    rows = tuple(
+        PaymentRow(p.order_number, p.kind, p.method, p.amount, p.currency, p.state, p.reference, p.message, p.at)
+        for p in found[:limit]
+    )
+    return rows, found[limit - 1].id if len(found) > limit else None
+
+
 def shipments(session: Session, number: str) -> tuple[ShipmentRow, ...]:
     """Bookings with couriers, oldest first."""
     statement = select(shop.Shipment.__table__).where(shop.Shipment.order_number == number)
@@ -222,6 +239,11 @@ def find_order(session: Session, text: str) -> str | None:
     return direct or session.scalar(select(shop.Order.number).where(shop.Order.order_ref == text))
 
 
+def business_key(session: Session, instance_id: str) -> str | None:
+    """The business key of the instance with that id, or None."""
+    return session.scalar(select(Instance.business_key).where(Instance.id == instance_id))
+
+
 # --- the house ------------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +307,19 @@ def state_counts(session: Session, process: str = PROCESS) -> dict[str, int]:
     """How many orders are in each state."""
     statement = select(Instance.status, func.count()).where(Instance.process_key == process).group_by(Instance.status)
     return {status: int(count) for status, count in session.execute(statement).all()}
+
+
+def team_counts(session: Session, now: datetime) -> dict[str, tuple[int, int]]:
+    """Team → its open tasks, and how many of them are late."""
+    late = func.sum(case((and_(Task.has_due.is_(True), Task.due_at < now), 1), else_=0))
+    statement = select(Task.team, func.count(), late).where(Task.state == "open").group_by(Task.team)
+    return {team: (int(count), int(overdue or 0)) for team, count, overdue in session.execute(statement).all()}
+
+
+def job_counts(session: Session) -> dict[str, int]:
+    """How many jobs are in each state."""
+    found = session.execute(select(Job.state, func.count()).group_by(Job.state)).all()
+    return {state: int(count) for state, count in found}
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------

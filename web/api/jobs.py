@@ -1,0 +1,65 @@
+"""Jobs: what the workers do, and what gave up."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from engine.views import JobView
+from web.api.auth import Caller
+from web.api.endpoint import Calls
+from web.api.models import Listing, Output, Paging, Time, bad_cursor
+
+calls = Calls("jobs")
+
+JobState = Literal["ready", "leased", "done", "dead", "withdrawn"]
+
+
+class JobQuery(Paging):
+    """Which jobs."""
+
+    state: JobState | None = Field(None, description="`dead` are the incidents.")
+    order: str | None = Field(None, max_length=80)
+
+
+class JobOut(Output):
+    """One job. `dead` is an incident: it gave up and waits for a person to retry it."""
+
+    id: str
+    order: str
+    process: str
+    element: str | None
+    name: str | None
+    step: int | None
+    kind: str
+    operation: str | None
+    key: str
+    state: JobState
+    attempts: int
+    max_attempts: int
+    run_at: Time
+    error: str | None
+    updated_at: Time
+
+
+@calls.get("/jobs", permission="jobs.read", query=JobQuery, returns={200: Listing[JobOut]})
+def list_jobs(caller: Caller, query: JobQuery) -> Listing[JobOut]:
+    """List jobs. `?state=dead` lists the incidents."""
+    try:
+        page = caller.services.engine.jobs(
+            state=query.state, order=query.order, limit=query.size, cursor=query.cursor
+        )  # fmt: skip
+    except ValueError:
+        raise bad_cursor() from None
+    return Listing[JobOut](items=[_body(job) for job in page.items], next=page.next)
+
+
+@calls.post("/jobs/<id>/retry", permission="jobs.retry", returns={200: JobOut}, problems=(404, 409))
+def retry_job(caller: Caller, id: str) -> JobOut:  # noqa: A002 - the path's own word
+    """Try an incident again, with the same key."""
+    return _body(caller.services.engine.retry(id, caller.actor))
+
+
+def _body(job: JobView) -> JobOut:
+    return JobOut.model_validate(job)

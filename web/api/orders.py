@@ -1,0 +1,179 @@
+"""Orders: place, list, look at, follow, fetch papers, cancel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from pydantic import Field
+
+from engine.errors import InvalidForm, NotFound
+from handlers.contract import FieldError, Problem
+from handlers.documents import NotStored
+from handlers.orders import place
+from web import queries
+from web.api.auth import Caller
+from web.api.endpoint import Calls, Header, Reply
+from web.api.models import Input, Listing, Paging, bad_cursor, cursor_of, read_cursor
+from web.api.order_models import (
+    DOCUMENTS,
+    EventOut,
+    OrderDetailOut,
+    OrderIn,
+    OrderOut,
+    OrderQuery,
+    detail_body,
+    event_body,
+    order_body,
+)
+from web.problems import ApiProblem, bad_input
+
+calls = Calls("orders")
+
+PROCESS = queries.PROCESS
+_POINTERS = {
+    "name": "/customer/name",
+    "email": "/customer/email",
+    "phone": "/customer/phone",
+    "street": "/shipping_address/street",
+    "city": "/shipping_address/city",
+    "region": "/shipping_address/region",
+    "postal_code": "/shipping_address/postal_code",
+    "country": "/shipping_address/country",
+}
+"""Fields of the form of step 1 → where they stand in the body."""
+
+
+@calls.post(
+    "/orders",
+    permission="orders.create",
+    body=OrderIn,
+    headers=(Header("Idempotency-Key", "The same key and body again give the same order.", 200),),
+    returns={201: OrderDetailOut, 200: OrderDetailOut},
+    problems=(409,),
+)
+def place_order(caller: Caller, body: OrderIn, idempotency_key: str | None) -> Reply:
+    """Place an order. Step 1 is done with it; whether address and phone are right is asked in step 2."""
+    services = caller.services
+    try:
+        with services.engine.transaction() as session:
+            document = body.model_dump(mode="json", exclude_none=True)
+            number, is_new = place(session, caller.actor.name, idempotency_key, document, services.clock.now())
+            if is_new:
+                services.engine.start(
+                    PROCESS, number, caller.actor, submit=_form(body), variables={"intake": {"source": "api"}},
+                    session=session,
+                )  # fmt: skip
+    except (InvalidForm, Problem) as error:
+        raise bad_input(*(_in_body(one) for one in error.errors)) from None
+    location = {"Location": f"/api/v1/orders/{number}"}
+    return Reply(_detail(caller, number), 201 if is_new else 200, location)
+
+
+def _form(body: OrderIn) -> dict[str, Any]:
+    """The body as the flat form of step 1."""
+    form = body.model_dump(mode="json", exclude_none=True)
+    return {**form.pop("customer"), **form.pop("shipping_address"), **form}
+
+
+def _in_body(error: FieldError) -> FieldError:
+    head, slash, rest = error.field.removeprefix("/").partition("/")
+    return FieldError(_POINTERS.get(head, f"/{head}") + slash + rest, error.message)
+
+
+@calls.get("/orders", permission="orders.read", query=OrderQuery, returns={200: Listing[OrderOut]})
+def list_orders(caller: Caller, query: OrderQuery) -> Listing[OrderOut]:
+    """List orders, newest first. `q` looks into number, customer, e-mail, city, reference and SKU."""
+    with caller.services.engine.reading() as session:
+        try:
+            rows = queries.order_rows(
+                session, state=query.state, q=query.q, limit=query.size, cursor=query.cursor
+            )  # fmt: skip
+        except ValueError:
+            raise bad_cursor() from None
+        incidents = queries.incidents(session, [row.number for row in rows.items if row.incidents])
+    public_url = caller.services.ports.public_url
+    items = [OrderOut(**order_body(row, incidents.get(row.number, ()), public_url)) for row in rows.items]
+    return Listing[OrderOut](items=items, next=rows.next)
+
+
+@calls.get("/orders/<number>", permission="orders.read", returns={200: OrderDetailOut}, problems=(404,))
+def get_order(caller: Caller, number: str) -> OrderDetailOut:
+    """Look at one order: where it stands, what it waits for, what was invoiced, paid, packed and sent."""
+    return _detail(caller, number)
+
+
+def _detail(caller: Caller, number: str) -> OrderDetailOut:
+    with caller.services.engine.reading() as session:
+        detail = queries.order_detail(session, number)
+        if detail is None:
+            raise NotFound(f"There is no order {number}.")
+        incidents = queries.incidents(session, [number] if detail.row.incidents else [])
+    return OrderDetailOut(**detail_body(detail, incidents.get(number, ()), caller.services.ports.public_url))
+
+
+class HistoryQuery(Paging):
+    """Which part of a history; all of it when no limit is given."""
+
+    limit: int = Field(10_000, ge=1)
+
+
+@calls.get(
+    "/orders/<number>/history", permission="orders.read", query=HistoryQuery,
+    returns={200: Listing[EventOut]}, problems=(404,),
+)  # fmt: skip
+def order_history(caller: Caller, number: str, query: HistoryQuery) -> Listing[EventOut]:
+    """Follow an order: everything that happened, in order, chained by hash."""
+    after = read_cursor(query.cursor, int)
+    events = [event for event in caller.services.engine.history(number) if after is None or event.seq > int(after[0])]
+    shown = events[: query.limit]
+    more = cursor_of(shown[-1].seq) if len(events) > len(shown) else None
+    return Listing[EventOut](items=[EventOut(**event_body(event)) for event in shown], next=more)
+
+
+@calls.get(
+    "/orders/<number>/documents/<name>", permission="orders.read",
+    returns={200: "application/octet-stream"}, problems=(404,),
+)  # fmt: skip
+def get_document(caller: Caller, number: str, name: str) -> Response:
+    """Fetch a paper: invoice.pdf, packing-slip.pdf, label.pdf, label.zpl, evidence.pdf or evidence.json."""
+    if name not in DOCUMENTS:
+        raise NotFound(f"There is no document {name}. There are {', '.join(DOCUMENTS)}.")
+    with caller.services.engine.reading() as session:
+        if queries.order_row(session, number) is None:
+            raise NotFound(f"There is no order {number}.")
+        document = queries.document(session, number, name)
+    if name == "invoice.xml" and document is None:
+        raise NotFound("Electronic invoices as XML are not made yet. Take invoice.pdf.")
+    if document is None:
+        raise NotFound(f"{number} has no {name} yet. It is made when the order gets that far.")
+    try:
+        data = caller.services.ports.files.get(document.sha256)
+    except NotStored as error:
+        raise ApiProblem("failed", str(error)) from None
+    answer = Response(data, content_type=document.content_type)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{number}-{name}"'
+    answer.headers["Cache-Control"] = "private, no-cache"
+    answer.set_etag(document.sha256)
+    return answer
+
+
+class Cancel(Input):
+    """Why an order is cancelled."""
+
+    reason: str = Field(
+        min_length=1, max_length=1000, pattern=r"\S", description="Shown in the history and told to the customer."
+    )
+
+
+@calls.post(
+    "/orders/<number>/cancel", permission="orders.cancel", body=Cancel,
+    returns={202: OrderDetailOut, 200: OrderDetailOut}, problems=(404, 409),
+)  # fmt: skip
+def cancel_order(caller: Caller, number: str, body: Cancel) -> Reply:
+    """Cancel an order: stock, money and booking are undone, the customer is told. Again is 200 and changes nothing."""
+    engine = caller.services.engine
+    before = engine.instance(number).status
+    engine.cancel(number, caller.actor, body.reason)
+    again = before in ("cancelling", "cancelled")
+    return Reply(_detail(caller, number), 200 if again else 202)

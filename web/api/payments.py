@@ -1,0 +1,56 @@
+"""Payments: every movement of money with the provider or the bank."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from engine.errors import NotFound
+from web import queries
+from web.api.auth import Caller
+from web.api.endpoint import Calls
+from web.api.models import Listing, Money, Output, Paging, Time, cursor_of, read_cursor
+
+calls = Calls("payments")
+
+
+class PaymentQuery(Paging):
+    """Which payments."""
+
+    order: str | None = Field(None, max_length=80)
+
+
+class PaymentOut(Output):
+    """One movement of money, or the attempt at one."""
+
+    order: str
+    kind: Literal["authorise", "capture", "void", "refund"]
+    method: str
+    amount: Money
+    state: Literal["pending", "done", "refused"]
+    reference: str | None = Field(description="The provider's or the bank's own.")
+    message: str
+    at: Time
+
+
+@calls.get(
+    "/payments", permission="orders.read", query=PaymentQuery, returns={200: Listing[PaymentOut]}, problems=(404,)
+)
+def list_payments(caller: Caller, query: PaymentQuery) -> Listing[PaymentOut]:
+    """List movements of money, oldest first; of one order with `?order=`."""
+    after = read_cursor(query.cursor, int)
+    with caller.services.engine.reading() as session:
+        if query.order is not None and queries.order_row(session, query.order) is None:
+            raise NotFound(f"There is no order {query.order}.")
+        rows, more = queries.payment_page(
+            session, order=query.order, limit=query.size, after=int(after[0]) if after else None
+        )
+    items = [
+        PaymentOut(
+            order=row.order, kind=row.kind, method=row.method, state=row.state, reference=row.reference,
+            amount=Money(amount=row.amount, currency=row.currency), message=row.message, at=row.at,
+        )
+        for row in rows
+    ]  # fmt: skip
+    return Listing[PaymentOut](items=items, next=cursor_of(more) if more is not None else None)

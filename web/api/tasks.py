@@ -1,0 +1,284 @@
+"""Tasks of people: the inbox, one task with its form, claim, drafts, completion, signing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from pydantic import Field
+
+from engine.errors import InvalidForm
+from engine.views import Actor, Signature, TaskDetail, TaskView
+from handlers.contract import FieldError, Problem
+from web import accounts
+from web.api.auth import Caller
+from web.api.endpoint import Calls
+from web.api.models import Input, Listing, Output, Paging, Step, Time, bad_cursor
+from web.problems import ApiProblem, bad_input
+
+calls = Calls("tasks")
+
+# --- models ----------------------------------------------------------------------------------------------------------
+
+
+class TaskQuery(Paging):
+    """Which tasks."""
+
+    team: str | None = Field(None, max_length=80)
+    mine: bool = False
+    order: str | None = Field(None, max_length=80, description="Business key of one order or instance.")
+    step: int | None = Field(None, ge=1, le=1000)
+    q: str | None = Field(None, max_length=200)
+    overdue: bool = False
+
+
+class TaskOut(Output):
+    """A task as a row of the inbox."""
+
+    id: str
+    name: str
+    step: int | None = Field(description="1–20, or null for a task beside the steps.")
+    order: str
+    process: str
+    element: str
+    team: str
+    assignee: str | None
+    claimed_at: Time | None
+    created_at: Time
+    due_at: Time | None
+    priority: int = Field(description="0 usual, 1 escalated.")
+    kind: Literal["form", "approval"]
+    state: Literal["open", "done", "withdrawn"]
+    revision: int
+    completed_by: str | None
+    completed_at: Time | None
+
+
+class FactOut(Output):
+    """A line of what a person should see above the form."""
+
+    label: str
+    value: str
+
+
+class SignatureOut(Output):
+    """One person's signature under a gate."""
+
+    actor: str
+    decision: Literal["approve", "reject", "send_back"]
+    comment: str
+    at: Time
+    snapshot: str
+
+
+class Signatures(Output):
+    """How many signatures a gate has and needs."""
+
+    have: int
+    need: int
+
+
+class ApprovalOut(Output):
+    """What an approver should know beside the submission."""
+
+    signatures: Signatures
+    signed: list[SignatureOut]
+    submits: list[Step] = Field(description="The steps under review.")
+    send_back_to: list[Step] = Field(description="The steps that may be chosen for send_back.")
+    blocked: str | None = Field(description="Why the caller may not sign, or null.")
+    workers: list[str] = Field(description="Who did a task of the order and therefore may not sign.")
+    earlier: list[SignatureOut] = Field(description="Decisions of earlier visits to this gate.")
+
+
+class TaskDetailOut(TaskOut):
+    """A task with all that is needed to do it."""
+
+    form: dict[str, Any] = Field(
+        description="JSON Schema of `data`; `examples` holds one sample that is valid for this task now."
+    )
+    ui: dict[str, Any]
+    data: dict[str, Any] = Field(description="What the form starts with, or what was submitted.")
+    draft: Any = None
+    instructions: str
+    facts: list[FactOut]
+    incident: str | None
+    submission: dict[str, Any] | None = Field(description="Of an approval: exactly what is signed.")
+    snapshot: str | None = Field(description="Of an approval: the submission's hash; send it with the decision.")
+    approval: ApprovalOut | None
+
+
+class Assign(Input):
+    """Who is to do a task."""
+
+    to: str = Field(min_length=1, max_length=80, description="User name.")
+
+
+class Draft(Input):
+    """A form as far as it is filled in."""
+
+    data: Any = Field(description="Kept as it is, unchecked.")
+
+
+class Complete(Input):
+    """A filled in form."""
+
+    data: dict[str, Any] = Field(description="Valid by the task's `form`.")
+    revision: int | None = Field(None, ge=0, description="Refused with 409 when the task has another by now.")
+
+
+class Decide(Input):
+    """A decision at a gate, signed with the caller's own password."""
+
+    decision: Literal["approve", "reject", "send_back"]
+    comment: str = Field("", max_length=4000, description="The reason; required for reject and send_back.")
+    send_back_to: int | None = Field(None, ge=1, le=1000, description="Step number; required for send_back.")
+    snapshot: str = Field(min_length=1, max_length=128)
+    password: str = Field(min_length=1, max_length=1000)
+
+
+class Decided(Output):
+    """The gate after a signature."""
+
+    task: TaskOut
+    signatures: Signatures
+
+
+# --- calls -----------------------------------------------------------------------------------------------------------
+
+
+@calls.get("/tasks", permission="tasks.read", query=TaskQuery, returns={200: Listing[TaskOut]})
+def list_tasks(caller: Caller, query: TaskQuery) -> Listing[TaskOut]:
+    """List the open tasks of the caller's teams, soonest due first. Owner and admin see all."""
+    try:
+        page = caller.services.engine.tasks(
+            caller.actor, team=query.team, mine=query.mine, order=query.order, step=query.step, q=query.q,
+            overdue=query.overdue, limit=query.size, cursor=query.cursor,
+        )  # fmt: skip
+    except ValueError:
+        raise bad_cursor() from None
+    return Listing[TaskOut](items=[_row(task) for task in page.items], next=page.next)
+
+
+@calls.get("/tasks/<id>", permission="tasks.read", returns={200: TaskDetailOut}, problems=(404,))
+def get_task(caller: Caller, id: str) -> TaskDetailOut:  # noqa: A002 - the path's own word
+    """Look at one task, open or done, with its form or submission."""
+    return _detail(caller.services.engine.task(id, caller.actor))
+
+
+@calls.post("/tasks/<id>/claim", permission="tasks.work", returns={200: TaskOut}, problems=(404, 409))
+def claim_task(caller: Caller, id: str) -> TaskOut:  # noqa: A002
+    """Take a task, so that nobody else does it. 409 names who has it."""
+    return _row(caller.services.engine.claim(id, caller.actor))
+
+
+@calls.post("/tasks/<id>/release", permission="tasks.work", returns={200: TaskOut}, problems=(404, 409))
+def release_task(caller: Caller, id: str) -> TaskOut:  # noqa: A002
+    """Give a task back to its team."""
+    return _row(caller.services.engine.release(id, caller.actor))
+
+
+@calls.post("/tasks/<id>/assign", permission="tasks.work", body=Assign, returns={200: TaskOut}, problems=(404, 409))
+def assign_task(caller: Caller, id: str, body: Assign) -> TaskOut:  # noqa: A002
+    """Give a task to somebody of its team."""
+    return _row(caller.services.engine.assign(id, caller.actor, _person(caller, body.to)))
+
+
+@calls.put("/tasks/<id>/draft", permission="tasks.work", body=Draft, returns={200: TaskOut}, problems=(404, 409))
+def save_draft(caller: Caller, id: str, body: Draft) -> TaskOut:  # noqa: A002
+    """Keep a half filled in form."""
+    return _row(caller.services.engine.save_draft(id, caller.actor, body.data))
+
+
+@calls.post("/tasks/<id>/complete", permission="tasks.work", body=Complete, returns={200: TaskOut}, problems=(404, 409))
+def complete_task(caller: Caller, id: str, body: Complete) -> TaskOut:  # noqa: A002
+    """Submit a form. Claims the task if nobody has; 422 names the fields by their place in this body (`/data/…`)."""
+    with _faults_under("/data"):
+        return _row(caller.services.engine.complete(id, caller.actor, body.data, revision=body.revision))
+
+
+@calls.post(
+    "/tasks/<id>/decide", permission="tasks.work", body=Decide, returns={200: Decided}, problems=(404, 409, 429)
+)
+def decide_task(caller: Caller, id: str, body: Decide) -> Decided:  # noqa: A002
+    """Sign a gate: approve, reject or send back. Asks for the caller's own password again."""
+    check_password(caller, body.password)
+    task, have, need = caller.services.engine.decide(
+        id, caller.actor, body.decision, comment=body.comment, snapshot=body.snapshot, send_back_to=body.send_back_to
+    )
+    return Decided(task=_row(task), signatures=Signatures(have=have, need=need))
+
+
+def check_password(caller: Caller, password: str) -> None:
+    """Re-authenticates the caller: 403 for a wrong password, 429 after too many of them."""
+    services, name = caller.services, caller.actor.name
+    now = services.wall_clock.now()
+    if wait := services.signing.wait_seconds(name, now):
+        raise ApiProblem(
+            "too-many", f"Too many wrong passwords. Wait {wait} seconds.", headers={"Retry-After": str(wait)}
+        )
+    with services.engine.reading() as session:
+        user = accounts.verify_password(session, name, password)
+    if user is None:
+        services.signing.failed(name, now)
+        raise ApiProblem("wrong-password")
+    services.signing.succeeded(name)
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _faults_under(prefix: str) -> Iterator[None]:
+    """Faults of a form are named by their place in the whole body."""
+    try:
+        yield
+    except (InvalidForm, Problem) as error:
+        raise bad_input(*(FieldError(prefix + one.field, one.message) for one in error.errors)) from None
+
+
+def _person(caller: Caller, name: str) -> Actor:
+    with caller.services.engine.reading() as session:
+        user = accounts.find_user(session, name)
+        if user is None or not user.active:
+            raise bad_input(FieldError("/to", f"There is nobody called {name}."))
+        return accounts.actor(user)
+
+
+def _row(task: TaskView) -> TaskOut:
+    return TaskOut.model_validate(task)
+
+
+def _detail(detail: TaskDetail) -> TaskDetailOut:
+    approval = detail.approval
+    return TaskDetailOut(
+        **_row(detail.task).model_dump(),
+        form=dict(detail.form),
+        ui=dict(detail.ui),
+        data=dict(detail.data),
+        draft=detail.draft,
+        instructions=detail.instructions,
+        facts=[FactOut.model_validate(fact) for fact in detail.facts],
+        incident=detail.incident,
+        submission=dict(approval.submission) if approval else None,
+        snapshot=approval.snapshot if approval else None,
+        approval=ApprovalOut(
+            signatures=Signatures(have=sum(s.decision == "approve" for s in approval.signatures), need=approval.need),
+            signed=_signatures(approval.signatures),
+            submits=_steps(approval.submits),
+            send_back_to=_steps(approval.send_back_to),
+            blocked=approval.blocked,
+            workers=list(approval.workers),
+            earlier=_signatures(approval.earlier),
+        )
+        if approval
+        else None,
+    )
+
+
+def _steps(steps: tuple[tuple[int, str], ...]) -> list[Step]:
+    return [Step(number=number, name=name) for number, name in steps]
+
+
+def _signatures(signatures: tuple[Signature, ...]) -> list[SignatureOut]:
+    return [SignatureOut.model_validate(signature) for signature in signatures]
