@@ -15,6 +15,11 @@ OPERATIONS = (
     "inventory",
     "restock",
     "closing",
+    "invoices",
+    "documents",
+    "mail",
+    "messages",
+    "archive",
 )
 """The modules that declare operations. A new one is named here, nowhere else."""
 

@@ -245,8 +245,11 @@ def count(session: Session, place: Place, on_hand: int, now: datetime) -> int:
     if row is not None and on_hand < row.reserved:
         raise Refused("stock_short", f"{on_hand:,} is less than the {row.reserved:,} that are reserved for orders.")
     difference = on_hand - (row.on_hand if row else 0)
-    if row is None or difference:
+    if row is None:
         session.execute(_TAKE_IN, {"sku": place[0], "region": place[1], "quantity": difference})
+    elif difference:
+        here = update(Stock).where(Stock.sku == place[0], Stock.region == place[1])
+        _run(session, here.values(on_hand=on_hand))
     if difference:
         _note(session, place, difference, "count", now=now, order_number=None)
     return difference

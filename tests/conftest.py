@@ -1,0 +1,135 @@
+"""Fixtures that every kind of test shares: a clock that tests move, and real databases of both kinds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from engine.store.database import Database
+from handlers.tables import Base as ShopTables
+
+TABLES = (ShopTables.metadata,)
+"""What a test database holds."""
+
+POSTGRES = os.environ.get("WAYBILL_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
+NO_POSTGRES = f"no PostgreSQL answers at {make_url(POSTGRES).host}: start one or set WAYBILL_TEST_POSTGRES"
+
+
+class MovableClock:
+    """Stands still until a test moves it."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, **by: float) -> datetime:
+        """Moves on by `timedelta(**by)` and returns the new time."""
+        self._now += timedelta(**by)
+        return self._now
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock(datetime(2026, 11, 23, 8, 0, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database with every table, copied for each test."""
+    path = tmp_path_factory.mktemp("template") / "waybill.db"
+    database = Database(f"sqlite:///{path}")
+    for metadata in TABLES:
+        metadata.create_all(database.engine)
+    with database.engine.connect() as connection:
+        connection.rollback()
+        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL database of this test run, with every table; dropped at the end."""
+    server = create_engine(
+        POSTGRES, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 2}, pool_pre_ping=False
+    )
+    name = f"waybill_test_{uuid.uuid4().hex[:12]}"
+    try:
+        with server.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    except OperationalError:
+        pytest.skip(NO_POSTGRES)
+    url = make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
+    database = Database(url)
+    for metadata in TABLES:
+        metadata.create_all(database.engine)
+    database.dispose()
+    yield url
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty database, once of each kind."""
+    if request.param == "sqlite":
+        path = tmp_path / "waybill.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        database = Database(f"sqlite:///{path}")
+    else:
+        database = Database(request.getfixturevalue("postgres_url"))
+    yield database
+    if request.param == "postgres":
+        empty_postgres(database)
+    database.dispose()
+
+
+def empty_postgres(database: Database) -> None:
+    """Leaves the tables and nothing in them."""
+    names = ", ".join(table.name for metadata in TABLES for table in metadata.sorted_tables)
+    with database.write() as session:
+        session.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    """One open transaction that writes; undone at the end unless the test commits it."""
+    with Session(database.engine, expire_on_commit=False) as session:
+        yield session
+        session.rollback()
+
+
+@dataclass
+class Queued:
+    """One external operation that was queued beside the token."""
+
+    operation: str
+    arguments: dict[str, Any]
+
+
+@pytest.fixture
+def later() -> Callable[..., None]:
+    """Takes what operations queue with `call.later`; `later.queued` lists it."""
+
+    class Later:
+        def __init__(self) -> None:
+            self.queued: list[Queued] = []
+
+        def __call__(self, operation: str, **arguments: Any) -> None:
+            self.queued.append(Queued(operation, arguments))
+
+    return Later()
