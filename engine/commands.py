@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -136,6 +136,10 @@ class Commands(EngineBase):
             row.draft, row.assignee = pack(dict(data)), actor.name
             row.claimed_at = row.claimed_at or self.clock.now()
             row.revision += 1
+            tx.execute(
+                update(Job).where(Job.task_id == task_id, Job.kind == "form", Job.state == "dead")
+                .values(state="withdrawn", updated_at=self.clock.now())
+            )
             unit.incident("form", element, key=f"{task_id}:form", task_id=task_id, error=error,
                           operation=element.properties.get("onComplete"),
                           arguments={"data": dict(data), "actor": actor.name, "teams": sorted(actor.teams)})

@@ -209,11 +209,20 @@ class Jobs(Approvals):
                 if unit.run.fire_timer(job.task_id or "", element.id):
                     unit.event("timer", element, actor=SYSTEM.name)
                     unit.advance()
-            elif job.kind == "step" and unit.run.repeat_operation(job.task_id or ""):
-                unit.completed(element)
-            if job.kind == "step":
-                unit.advance()
+            elif job.kind == "step":
+                self._repeat_step(unit, job, element)
             unit.save()
+
+    def _repeat_step(self, unit: Unit, job: Job, element: Element) -> None:
+        """Calls a failed operation once more; when it fails again, this same job is the incident."""
+        if unit.run.repeat_operation(job.task_id or ""):
+            unit.completed(element)
+        again = [new for new in unit.jobs if new["kind"] == "step" and new["task_id"] == job.task_id]
+        for new in again:
+            unit.jobs.remove(new)
+            job.state, job.error = "dead", new["error"]
+        if not again:
+            unit.advance()
 
     def _due_task(self, tx: Session, unit: Unit, job: Job, element: Element) -> None:
         """Reminds when a task falls due, and escalates when as much time again has passed."""

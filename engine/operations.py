@@ -7,6 +7,7 @@ task; what the command did before stays.
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -134,6 +135,7 @@ class OperationCalls(ABC):
         boundary = self.run.refuse(task_id, refusal.code)
         self.event("refused", element, actor="waybill", code=refusal.code, message=refusal.message)
         if boundary is None:
+            self.run.forget_visit(task_id)  # the answer was definite: to ask again is to ask anew, with a new key
             self.incident("step", element, key=f"{task_id}:step", task_id=task_id, operation=operation,
                           error=f"{refusal.message} (refused with {refusal.code!r}, which no event on the diagram "
                                 "catches)")
@@ -205,7 +207,7 @@ class OperationCalls(ABC):
     ) -> str:
         """Makes a failure visible: a dead job that a person can retry, and a line in the history."""
         self.event("incident", element, actor="waybill", error=error, operation=operation)
-        return self.add_job(kind, key=f"{key}:{self.now().timestamp()}", task_id=task_id, element=element,
+        return self.add_job(kind, key=f"{key}:{uuid.uuid4()}", task_id=task_id, element=element,
                             operation=operation, arguments=arguments or {}, error=error)
 
     def savepoint(self, work: Callable[[], T]) -> T:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import cast
 
 from engine.codec import unpack
 from engine.definitions import Definition
+from engine.errors import InvalidForm
 from engine.store.tables import Instance, Job, Signature, Task
 from engine.views import InstanceView, JobView, TaskKind, TaskState, TaskView
 from engine.views import Signature as SignatureView
+from handlers.contract import FieldError
 
 
 def task_view(row: Task) -> TaskView:
@@ -42,3 +45,20 @@ def job_view(row: Job) -> JobView:
 
 def signature_view(row: Signature) -> SignatureView:
     return SignatureView(row.actor, row.decision, row.comment, row.at, row.snapshot)  # type: ignore[arg-type]
+
+
+def cursor_of(at: datetime, last_id: str) -> str:
+    """Where the next page of a list begins."""
+    return f"{at.isoformat()}|{last_id}"
+
+
+def read_cursor(cursor: str) -> tuple[datetime, str]:
+    """What `cursor_of` wrote. InvalidForm when it is something else."""
+    at, _, last = cursor.partition("|")
+    try:
+        when = datetime.fromisoformat(at)
+    except ValueError:
+        when = None
+    if when is None or when.tzinfo is None or not last:
+        raise InvalidForm([FieldError("/cursor", "This is not a cursor of this list.")])
+    return when, last

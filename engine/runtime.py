@@ -42,6 +42,11 @@ class OpenTimer:
     element: Element
     due: datetime
 
+    @property
+    def key(self) -> tuple[str, str, datetime]:
+        """What tells one firing of a timer from another."""
+        return self.task_id, self.element.id, self.due
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -84,6 +89,7 @@ class Run:
 
         def did_complete(task: Any) -> None:
             element = self._element(task)
+            task.internal_data.pop("seen_events", None)  # an event-based gateway has done with what it saw
             if element is not None and task.state == TaskState.COMPLETED:
                 completed(element, str(task.id))
 
@@ -128,6 +134,12 @@ class Run:
                 spec._update(boundary)
                 return self._element(boundary)
         return None
+
+    def forget_visit(self, task_id: str) -> None:
+        """The next call of this service task counts as a new visit."""
+        task = self._task(task_id)
+        if task is not None:
+            task.internal_data.pop("visit", None)
 
     def fire_timer(self, task_id: str, element: str) -> bool:
         """Fires a timer. False when it no longer waits."""

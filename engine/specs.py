@@ -21,7 +21,7 @@ from SpiffWorkflow.bpmn.specs.event_definitions.timer import (
     TimerEventDefinition,
 )
 from SpiffWorkflow.spiff.parser import SpiffBpmnParser
-from SpiffWorkflow.spiff.parser.task_spec import ServiceTaskParser, SpiffTaskParser
+from SpiffWorkflow.spiff.parser.task_spec import BusinessRuleTaskParser, ServiceTaskParser
 from SpiffWorkflow.spiff.specs.defaults import ServiceTask
 from SpiffWorkflow.spiff.specs.event_definitions import MessageEventDefinition
 from SpiffWorkflow.util.task import TaskState
@@ -170,7 +170,7 @@ class StoredMessage(MessageEventDefinition):  # type: ignore[misc]
             host_of(task).variables[self.message_var] = payload
 
 
-class _DecisionParser(SpiffTaskParser):  # type: ignore[misc]
+class _DecisionParser(BusinessRuleTaskParser):  # type: ignore[misc]
     """The stock parser of business rule tasks ignores the class it is given."""
 
     def create_task(self) -> Any:

@@ -19,7 +19,7 @@ from engine.definitions import Definition, Element
 from engine.errors import Conflict, NotFound
 from engine.expressions import parse_timer
 from engine.operations import OperationCalls
-from engine.runtime import OpenTask, OpenTimer, Run
+from engine.runtime import OpenTask, Run
 from engine.store.tables import Event, Instance, Job, Message, Task
 from engine.views import SYSTEM, Actor
 
@@ -54,7 +54,7 @@ class Unit(OperationCalls):
         self._ending: Element | None = None
         self._run: Run | None = None
         self._open_before: dict[str, OpenTask] = {}
-        self._timers_before: set[OpenTimer] = set()
+        self._timers_before: set[tuple[str, str, datetime]] = set()
         self._live_before: set[str] = set()
 
     # --- opening ----------------------------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ class Unit(OperationCalls):
         if self._run is None:
             self._run = Run.load(self.definition, self.process, self.row.state, self.engine.codec, self)
             self._open_before = {task.id: task for task in self._run.open_tasks()}
-            self._timers_before = set(self._run.timers())
+            self._timers_before = {timer.key for timer in self._run.timers()}
             self._live_before = self._run.live_ids()
         return self._run
 
@@ -330,8 +330,8 @@ class Unit(OperationCalls):
 
     def _open_timers(self) -> None:
         for timer in self.run.timers():
-            if timer not in self._timers_before:
-                self._timers_before.add(timer)
+            if timer.key not in self._timers_before:
+                self._timers_before.add(timer.key)
                 self.add_job("timer", task_id=timer.task_id, element=timer.element, run_at=timer.due,
                              key=f"{timer.task_id}:{timer.element.id}:{audit.stamp(timer.due)}", arguments={})
 
