@@ -82,7 +82,7 @@ def _database_answers(services: Services) -> bool:
 
 def _from_this_machine() -> bool:
     """A request of this machine's own; one that a proxy on this machine passes on is not."""
-    if {"X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via"} & {name.title() for name in request.headers}:
+    if {"X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via"} & {name.title() for name, _ in request.headers}:
         return False
     try:
         return ipaddress.ip_address(request.remote_addr or "").is_loopback

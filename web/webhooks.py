@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from standardwebhooks import Webhook
+from werkzeug.datastructures import Headers
 
 from web.problems import ApiProblem
 
@@ -16,7 +16,7 @@ TOLERANCE = timedelta(minutes=5)
 """How far a message's time stamp may be from now, to either side."""
 
 
-def verify(secret: str, raw: bytes, headers: Mapping[str, str], now: datetime) -> str:
+def verify(secret: str, raw: bytes, headers: Headers, now: datetime) -> str:
     """The id of a message whose headers sign exactly these bytes. A 401 problem says what is wrong with it.
 
     The library makes the signature; time is compared here, because it would read the machine's clock itself.

@@ -1,6 +1,6 @@
 """The API under `/api/v1`: one file per resource, each declaring its calls (`endpoint`); `register_api` mounts them.
 
-The app is a plain `Flask`; `register_api(app, services)` needs `web.auth.init_auth(app)` to have run. The blueprint is
+The app is a plain `Flask`; `register_api(app)` needs `web.auth.init_auth(app)` to have run. The blueprint is
 called `api` and checks tokens, sessions and CSRF itself, so that a caller gets problem+json whatever is wrong.
 """
 
@@ -26,9 +26,13 @@ def routes() -> list[Route]:
     return [route for resource in RESOURCES for route in resource.calls.routes]
 
 
-def register_api(app: Flask, services: Services) -> None:
-    """Mounts the API, the pages that explain its problems, and the health addresses."""
-    app.extensions[KEY] = services
+def register_api(app: Flask, services: Services | None = None) -> None:
+    """Mounts the API, the pages that explain its problems, and the health addresses.
+
+    The services may also stand in `app.extensions["waybill"]` already.
+    """
+    if services is not None:
+        app.extensions[KEY] = services
     blueprint = Blueprint("api", __name__)
     for route in routes():
         mount(blueprint, route)

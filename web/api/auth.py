@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flask import request
 from flask_wtf.csrf import validate_csrf
-from wtforms.validators import ValidationError
+from wtforms.validators import ValidationError  # type: ignore[import-untyped]
 
 from engine.views import Actor
 from web.auth import current_person

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import structlog
 from flask import Blueprint, Response, request
@@ -75,7 +75,7 @@ class Route:
 
     @property
     def name(self) -> str:
-        return cast(str, self.view.__name__)
+        return self.view.__name__
 
     @property
     def has_caller(self) -> bool:

@@ -102,3 +102,8 @@ def read_cursor(cursor: str | None, *types: type) -> tuple[str | int, ...] | Non
 def bad_cursor() -> Exception:
     """The answer to a cursor that this list did not give out."""
     return bad_input(FieldError("/cursor", "This is not a cursor of this list. Take `next` of the page before."))
+
+
+def under(prefix: str, error: FieldError) -> FieldError:
+    """A fault of a form, named by its place in the body that carries the form under `prefix`."""
+    return FieldError(prefix + error.field.rstrip("/"), error.message)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from engine.views import EventView
+from handlers.countries import names
 from web.api.models import Input, Money, Output, Paging, Step, Time
 from web.rows import IncidentRow, OpenTask, OrderDetail, OrderRow, ShipmentRow
 
@@ -34,9 +35,11 @@ class AddressIn(Input):
 
     street: str = Field(min_length=1, max_length=300, pattern=r"\S")
     city: str = Field(min_length=1, max_length=120, pattern=r"\S")
-    region: str = Field(max_length=120, description="State or province; empty where there are none.")
-    postal_code: str = Field(max_length=30, description="Empty where there are none.")
-    country: str = Field(min_length=2, max_length=80, description="ISO 3166-1, two letters, or the country's name.")
+    region: str = Field("", max_length=120, description="State or province, where addresses of the country have one.")
+    postal_code: str = Field("", max_length=30, description="Where addresses of the country have one.")
+    country: str = Field(
+        min_length=2, max_length=80, description="ISO 3166-1, two letters.", json_schema_extra={"enum": list(names())}
+    )
 
 
 class ItemIn(Input):

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from engine.errors import InvalidForm, NotFound
 from handlers.contract import FieldError, Problem
+from handlers.countries import find_country
 from handlers.documents import NotStored
 from handlers.orders import place
 from web import queries
@@ -55,13 +56,14 @@ _POINTERS = {
 def place_order(caller: Caller, body: OrderIn, idempotency_key: str | None) -> Reply:
     """Place an order. Step 1 is done with it; whether address and phone are right is asked in step 2."""
     services = caller.services
+    form = _form(body)
     try:
         with services.engine.transaction() as session:
             document = body.model_dump(mode="json", exclude_none=True)
             number, is_new = place(session, caller.actor.name, idempotency_key, document, services.clock.now())
             if is_new:
                 services.engine.start(
-                    PROCESS, number, caller.actor, submit=_form(body), variables={"intake": {"source": "api"}},
+                    PROCESS, number, caller.actor, submit=form, variables={"intake": {"source": "api"}},
                     session=session,
                 )  # fmt: skip
     except (InvalidForm, Problem) as error:
@@ -73,12 +75,14 @@ def place_order(caller: Caller, body: OrderIn, idempotency_key: str | None) -> R
 def _form(body: OrderIn) -> dict[str, Any]:
     """The body as the flat form of step 1."""
     form = body.model_dump(mode="json", exclude_none=True)
-    return {**form.pop("customer"), **form.pop("shipping_address"), **form}
+    form = {**form.pop("customer"), **form.pop("shipping_address"), **form}
+    # shops also send `DEU` or `Germany`; the form takes the code
+    return {**form, "country": find_country(form["country"]) or form["country"]}
 
 
 def _in_body(error: FieldError) -> FieldError:
     head, slash, rest = error.field.removeprefix("/").partition("/")
-    return FieldError(_POINTERS.get(head, f"/{head}") + slash + rest, error.message)
+    return FieldError((_POINTERS.get(head) or (f"/{head}" if head else "")) + slash + rest, error.message)
 
 
 @calls.get("/orders", permission="orders.read", query=OrderQuery, returns={200: Listing[OrderOut]})

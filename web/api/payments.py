@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Literal
 
 from pydantic import Field
@@ -47,10 +48,7 @@ def list_payments(caller: Caller, query: PaymentQuery) -> Listing[PaymentOut]:
             session, order=query.order, limit=query.size, after=int(after[0]) if after else None
         )
     items = [
-        PaymentOut(
-            order=row.order, kind=row.kind, method=row.method, state=row.state, reference=row.reference,
-            amount=Money(amount=row.amount, currency=row.currency), message=row.message, at=row.at,
-        )
+        PaymentOut.model_validate({**asdict(row), "amount": {"amount": row.amount, "currency": row.currency}})
         for row in rows
-    ]  # fmt: skip
+    ]
     return Listing[PaymentOut](items=items, next=cursor_of(more) if more is not None else None)

@@ -15,7 +15,7 @@ from web import queries
 from web.api.auth import Caller
 from web.api.endpoint import Calls, Reply
 from web.api.instances import InstanceOut, instance_body
-from web.api.models import BusinessKey, Input, Listing, Output, Paging, Time, cursor_of, read_cursor
+from web.api.models import BusinessKey, Input, Listing, Output, Paging, Time, cursor_of, read_cursor, under
 from web.permissions import allowed
 from web.problems import ApiProblem, bad_input, cannot_deploy, finding_body
 
@@ -163,7 +163,7 @@ def start_process(caller: Caller, key: str, body: Start) -> Reply:
         given: dict[str, Any] = {"submit": body.data or None} if is_order else {"variables": body.data}
         view, new = engine.start(key, body.business_key, caller.actor, **given)
     except (InvalidForm, Problem) as error:
-        raise bad_input(*(FieldError("/data" + one.field, one.message) for one in error.errors)) from None
+        raise bad_input(*(under("/data", one) for one in error.errors)) from None
     if view.process != key:
         raise ApiProblem("conflict", f"The business key {body.business_key} belongs to an instance of {view.process}.")
     return Reply(InstanceOut(**instance_body(view)), 201 if new else 200)

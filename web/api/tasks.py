@@ -14,7 +14,7 @@ from handlers.contract import FieldError, Problem
 from web import accounts
 from web.api.auth import Caller
 from web.api.endpoint import Calls
-from web.api.models import Input, Listing, Output, Paging, Step, Time, bad_cursor
+from web.api.models import Input, Listing, Output, Paging, Step, Time, bad_cursor, under
 from web.problems import ApiProblem, bad_input
 
 calls = Calls("tasks")
@@ -234,7 +234,7 @@ def _faults_under(prefix: str) -> Iterator[None]:
     try:
         yield
     except (InvalidForm, Problem) as error:
-        raise bad_input(*(FieldError(prefix + one.field, one.message) for one in error.errors)) from None
+        raise bad_input(*(under(prefix, one) for one in error.errors)) from None
 
 
 def _person(caller: Caller, name: str) -> Actor:
