@@ -16,6 +16,8 @@ OPERATIONS = (
     "restock",
     "closing",
     "invoices",
+    "payments.operations",
+    "payments.forms",
     "documents",
     "mail",
     "messages",

@@ -95,6 +95,11 @@ def papers_of(session: Session, order: str) -> Sequence[Invoice]:
     return sorted(rows, key=lambda row: (row.issued_at, len(row.number), row.number))
 
 
+def newest_invoice(session: Session, order: str) -> Invoice | None:
+    """The invoice that counts: the last one written, also when it is credited."""
+    return next((paper for paper in reversed(papers_of(session, order)) if paper.kind == INVOICE), None)
+
+
 def _says(paper: Invoice, order: Order, lines: Sequence[Line], tax: Tax, papers: Iterable[Invoice]) -> bool:
     """Whether this is an invoice, uncredited, for exactly these lines under this tax."""
     written = tuple(Line(x.sku, x.name, x.quantity, x.unit_price, x.discount) for x in paper.lines)

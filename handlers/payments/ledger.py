@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS happened (what TEXT PRIMARY KEY);
 
 _PREFIX = {"authorise": "AUT", "capture": "CAP", "void": "VOI", "refund": "REF", "transfer": "TRF"}
 _COLUMNS = "reference, kind, order_number, method, amount, currency, of, token, at"
+_FIELDS = ("reference", "kind", "order", "method", "amount", "currency", "of", "token", "at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ class Book:
 
 
 def _movement(row: tuple[Any, ...]) -> Movement:
-    return Movement(*row[:-1], at=datetime.fromisoformat(row[-1]))
+    values = dict(zip(_FIELDS, row, strict=True))
+    return Movement(**{**values, "at": datetime.fromisoformat(values["at"])})
 
 
 class Ledger:
