@@ -1,0 +1,122 @@
+"""Chooses the parts of Waybill and joins them: the only module that knows which implementation stands behind a port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Flask
+from sqlalchemy import select
+
+import migrations
+from engine import SYSTEM, Bundle, Database, Engine
+from engine.errors import StaleBase
+from handlers import registry
+from handlers.catalogue import demo_catalogue, take_catalogue
+from handlers.contract import Clock, SystemClock
+from handlers.couriers.embedded import EmbeddedCourier, Faults, Plans
+from handlers.couriers.journeys import Plan
+from handlers.couriers.profiles import PROFILES
+from handlers.documents import FileStore, Renderer
+from handlers.mail import MailTransport, OutboxTransport, SmtpTransport
+from handlers.payments.embedded import EmbeddedProvider
+from handlers.payments.embedded import Fault as PaymentFault
+from handlers.ports import Ports
+from handlers.tables import Product
+from settings import ROOT, Settings, load
+from web import create_web
+from web.accounts import demo_users
+
+BUNDLE = (ROOT / "processes", ROOT / "forms")
+"""The folders that are deployed together."""
+
+
+@dataclass(frozen=True)
+class Counterparties:
+    """What simulated outside companies do on demand; the demo and tests set it, a real installation leaves it."""
+
+    plan: Plans = lambda _order, _courier: Plan()
+    courier_faults: Faults = lambda _method, _key: None
+    payment_faults: Callable[[str, str], PaymentFault | None] | None = None
+    courier_scale: float = 1.0
+    """1: a courier's hour is an hour."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """An installation in one process."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    ports: Ports
+    engine: Engine
+
+
+def build(
+    settings: Settings, *, clock: Clock | None = None, counterparties: Counterparties | None = None
+) -> Parts:
+    """Joins the parts. Opens nothing and changes nothing yet; call `prepare` before the first command."""
+    clock = clock or SystemClock()
+    outside = counterparties or Counterparties()
+    var = settings.var
+    ledgers = var / "outside"
+    mail: MailTransport = SmtpTransport(settings.smtp_url) if settings.smtp_url else OutboxTransport(var / "outbox")
+    ports = Ports(
+        payments=EmbeddedProvider(ledgers / "payments.db", clock, faults=outside.payment_faults),
+        couriers={
+            code: EmbeddedCourier(
+                code, profile, ledgers / "couriers.db", clock, plan=outside.plan, faults=outside.courier_faults,
+                scale=outside.courier_scale,
+            )
+            for code, profile in PROFILES.items()
+        },
+        mail=mail,
+        renderer=Renderer(ROOT / "documents"),
+        files=FileStore(var / "documents"),
+        public_url=settings.site,
+    )
+    database = Database(settings.database)
+    return Parts(settings, clock, database, ports, Engine(database, registry(ports), clock))
+
+
+def prepare(parts: Parts) -> str | None:
+    """Makes an installation ready for commands: tables, process, and in demo mode people and catalogue.
+
+    Returns a sentence when the folder's process could not be deployed because somebody deployed a newer version; the
+    newest deployed one goes on. DatabaseBehind on a PostgreSQL that wants `waybill db upgrade`.
+    """
+    parts.settings.var.mkdir(parents=True, exist_ok=True)
+    if parts.database.is_sqlite:
+        migrations.upgrade(parts.database)
+    else:
+        migrations.require_current(parts.database)
+    warning = None
+    try:
+        parts.engine.deploy(Bundle.from_folders(*BUNDLE), SYSTEM, reason="the folder of this installation")
+    except StaleBase as stale:
+        warning = str(stale)
+    if parts.settings.demo:
+        _demo_data(parts)
+    return warning
+
+
+def _demo_data(parts: Parts) -> None:
+    with parts.engine.transaction() as session:
+        demo_users(session)
+        if session.execute(select(Product.sku).limit(1)).first() is None:
+            take_catalogue(session, demo_catalogue(), parts.clock.now())
+
+
+def create_app(
+    settings: Settings | None = None, *, parts: Parts | None = None,
+    worker_alive: Callable[[], bool] | None = None,
+) -> Flask:
+    """The web application. With `settings` alone it builds and prepares its own parts."""
+    if parts is None:
+        parts = build(settings or load())
+        prepare(parts)
+    parts.settings.require_secret_key()
+    return create_web(
+        parts.engine, parts.database, parts.ports, parts.settings, parts.clock, worker_alive=worker_alive
+    )

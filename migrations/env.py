@@ -1,0 +1,37 @@
+"""Alembic's entry: runs the migrations on the database that `migrations.upgrade` gives it."""
+
+from __future__ import annotations
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy import text
+
+from engine.store.database import Database
+from handlers.contract import UtcTime
+from migrations import METADATA
+
+
+def render(kind: str, thing: object, _context: AutogenContext) -> str | bool:
+    """Writes our time type as what it is in the database, so that a migration needs none of our code."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(thing, UtcTime) else False
+
+
+database: Database = context.config.attributes["database"]
+
+with database.engine.connect() as connection:
+    if not database.is_sqlite:
+        # two processes that upgrade at once wait for each other
+        connection.execute(text("SELECT pg_advisory_lock(7261904)"))
+    context.configure(
+        connection=connection,
+        target_metadata=list(METADATA),
+        render_as_batch=database.is_sqlite,
+        compare_type=True,
+        render_item=render,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()
+    if not database.is_sqlite:
+        connection.execute(text("SELECT pg_advisory_unlock(7261904)"))
+        connection.commit()
