@@ -1,47 +1,53 @@
-"""Barcodes as plain patterns, which the documents draw themselves with exact module widths.
-
-A one-dimensional code is a string of modules (`1` a bar, `0` a gap), a QR code a list of such rows. Quiet zones are left to
-the document that draws it. Drawn narrower than 0.4 mm a module, a code from an office printer does not scan.
-"""
+"""SSCC numbers for parcels: GS1's 18 digits, with their check digit, and the barcode that carries them."""
 
 from __future__ import annotations
 
-from typing import Any
+from barcode import Gs1_128
+from sqlalchemy.orm import Session
 
-import segno
-from barcode.codex import Code128, Gs1_128
+from handlers.orders import next_number
 
-_LONGEST_BARS = 24
-"""Characters of Code 128 that fit across a page at 0.4 mm a module."""
-
-
-def sscc_bars(sscc: str) -> str:
-    """The GS1-128 code of a Serial Shipping Container Code: FNC1, application identifier 00, the 18 digits."""
-    check_sscc(sscc)
-    return str(Gs1_128("00" + sscc).build()[0])
+COMPANY_PREFIX = "9521234"
+"""GS1 sets the prefix 952 aside for examples, so these numbers are nobody's. A company puts its own prefix here."""
+EXTENSION_DIGIT = "0"
+SERIAL_DIGITS = 17 - len(EXTENSION_DIGIT) - len(COMPANY_PREFIX)
+APPLICATION_IDENTIFIER = "00"
+"""GS1's mark for "an SSCC follows"."""
 
 
-def sscc_text(sscc: str) -> str:
-    """What stands under the bars for people to read or type."""
-    return f"(00) {sscc[0]} {sscc[1:8]} {sscc[8:17]} {sscc[17]}"
+def check_digit(digits: str) -> int:
+    """GS1's check digit: from the right, weights 3 and 1 in turn, what is missing to the next ten."""
+    weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(digits)))
+    return -weighted % 10
 
 
-def check_sscc(sscc: str) -> None:
-    """Raises ValueError unless it is 18 digits of which the last is GS1's check digit of the others."""
-    if len(sscc) != 18 or not (sscc.isascii() and sscc.isdigit()):
-        raise ValueError(f"An SSCC has 18 digits; {sscc!r} has not.")
-    weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(sscc[:17]))
-    if (10 - weighted % 10) % 10 != int(sscc[17]):
-        raise ValueError(f"The check digit of SSCC {sscc} is wrong.")
+def sscc(serial: int) -> str:
+    """The SSCC with this serial number. ValueError when the series is used up."""
+    if not 0 <= serial < 10**SERIAL_DIGITS:
+        raise ValueError(f"The prefix {COMPANY_PREFIX} has no SSCC with the serial number {serial}.")
+    body = f"{EXTENSION_DIGIT}{COMPANY_PREFIX}{serial:0{SERIAL_DIGITS}d}"
+    return f"{body}{check_digit(body)}"
 
 
-def qr(text: str) -> list[str]:
-    """A QR code's rows, with medium error correction."""
-    return ["".join("1" if dark else "0" for dark in row) for row in segno.make_qr(text, error="m").matrix]
+def next_sscc(session: Session) -> str:
+    """A new SSCC, from the counter `sscc`."""
+    return sscc(next_number(session, "sscc"))
 
 
-def scannable(text: str) -> dict[str, Any]:
-    """The code for a text such as an order number: bars where they fit, else a QR code. `{"bars": …}` or `{"qr": …}`."""
-    if text.isascii() and text.isprintable() and len(text) <= _LONGEST_BARS:
-        return {"bars": str(Code128(text).build()[0])}
-    return {"qr": qr(text)}
+def is_sscc(number: str) -> bool:
+    """Whether these are 18 digits whose last one checks the others."""
+    return len(number) == 18 and number.isascii() and number.isdigit() and check_digit(number[:-1]) == int(number[-1])
+
+
+def readable(number: str) -> str:
+    """An SSCC as it stands below its bars: `(00) 0 9521234 000000001 7`."""
+    prefix_end = 1 + len(COMPANY_PREFIX)
+    parts = (number[0], number[1:prefix_end], number[prefix_end:-1], number[-1])
+    return f"({APPLICATION_IDENTIFIER}) {' '.join(parts)}"
+
+
+def modules(number: str) -> str:
+    """The GS1-128 barcode of an SSCC as bars (1) and gaps (0), a character per module. ValueError: not an SSCC."""
+    if not is_sscc(number):
+        raise ValueError(f"{number!r} is not an SSCC.")
+    return str(Gs1_128(APPLICATION_IDENTIFIER + number).build()[0])

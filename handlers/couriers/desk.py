@@ -1,0 +1,227 @@
+"""What people do about couriers: choosing one, confirming a pickup, recording proof, settling a booking that stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from handlers.contract import Call, Choice, Fact, FieldError, FormContext, Problem, operation
+from handlers.couriers.operations import destination_of, label_of, package_of
+from handlers.couriers.profiles import PROFILES, objection, quote
+from handlers.money import format_money
+from handlers.orders import load_order
+from handlers.papers import newest_parcels
+from handlers.picklists import COURIERS, SHIPPING_METHODS, choices
+from handlers.shipping import current_shipment, ensure_picked_up, parse_time, shipments
+from handlers.tables import Shipment
+from handlers.tracking import report_facts
+
+SETTLED = {"called_off": "cancelled", "comes_back": "given_up"}
+"""What a courier may agree to about a booking that it would not call off, and the state that follows."""
+
+
+# --- choose ----------------------------------------------------------------------------------------------------------
+
+
+@operation("courier.choose")
+def choose(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001 - the form says it all
+    """The courier that a person chose. Whether it takes the parcels, it says itself when it is booked."""
+    if form["courier"] not in COURIERS:
+        raise Problem(FieldError("/courier", f"There is no courier “{form['courier'][:60]}”. Choose one of the list."))
+    return {"courier": form["courier"], "decided_by": "person"}
+
+
+@operation("courier.choose_form")
+def choose_form(call: Call) -> FormContext:
+    """What each courier would ask, or why it would not come, worked out from its profile; the cheapest is proposed."""
+    order = load_order(call.session, call.order)
+    destination, method = destination_of(order), order.shipping_method
+    packages = [package_of(parcel) for parcel in newest_parcels(call.session, call.order)]
+    facts, amounts = [], {}
+    for code, profile in PROFILES.items():
+        rate = quote(profile, destination=destination, packages=packages, shipping_method=method)
+        if rate is None:
+            text = objection(profile, destination=destination, packages=packages, shipping_method=method) or ""
+        else:
+            amounts[code] = rate.amount
+            days = "1 day" if rate.days == 1 else f"{rate.days} days"
+            text = f"{format_money(rate.amount, rate.currency)}, {days} ({profile.kind})"
+        facts.append(Fact(profile.label, text))
+    tried = (call.variables.get("courier_choice") or {}).get("courier")
+    able = sorted(amounts, key=lambda code: (code == tried, amounts[code]))
+    best = able[0] if able else next(iter(PROFILES))
+    reason = "Cheapest courier that takes it."
+    return FormContext(
+        data={"courier": best},
+        example={"courier": best, "reason": reason},
+        choices={"courier": choices(COURIERS)},
+        facts=(
+            *_what_failed(call),
+            Fact("Shipping", SHIPPING_METHODS.get(method, method)),
+            Fact("To", f"{order.city}, {order.country}"),
+            *facts,
+        ),
+    )
+
+
+def _what_failed(call: Call) -> tuple[Fact, ...]:
+    """Why the last booking failed, if one did, and which booking still stands."""
+    standing = [
+        Fact("Not picked up", f"{label_of(s.courier)}, {s.reference}")
+        for s in shipments(call.session, call.order, ("booked",))
+    ]
+    for event in reversed(call.history().get("events", ())):
+        if event["kind"] == "refused":
+            detail = json.loads(event["body"])["detail"]
+            if detail.get("code") == "booking_failed":
+                return (*standing, Fact("Not booked", detail.get("message", "")))
+    return tuple(standing)
+
+
+# --- step 13: pickup -------------------------------------------------------------------------------------------------
+
+
+@operation("courier.confirm_pickup")
+def confirm_pickup(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The courier has the parcels: the shipment is on its way and its goods have left the stock."""
+    shipment = current_shipment(call)
+    if shipment is None:
+        raise Problem(FieldError("/courier", "No courier is booked for this order."))
+    problems = _courier_problems(shipment, form)
+    at = parse_time(form["collected_at"]) if form.get("collected_at") else call.now
+    if at is None:
+        problems.append(FieldError("/collected_at", "Give the day as 2026-11-23, or the time as 2026-11-23T14:30:00Z."))
+    elif at > call.now + timedelta(days=1):  # the day may have begun earlier where the warehouse stands
+        problems.append(FieldError("/collected_at", "The pickup lies in the future. Confirm it when it has happened."))
+    if problems:
+        raise Problem(*problems)
+    driver = str(form.get("driver") or "")
+    note = "; ".join(part for part in (f"Driver: {driver}" if driver else "", str(form.get("note") or "")) if part)
+    ensure_picked_up(call, at=at, note=note)
+    picked_up_at = shipment.picked_up_at or call.now
+    return {
+        "booking": shipment.reference,
+        "courier": shipment.courier,
+        "at": picked_up_at.isoformat(),
+        "driver": driver,
+        "confirmed_by": call.actor,
+    }
+
+
+def _courier_problems(shipment: Shipment, form: Mapping[str, Any]) -> list[FieldError]:
+    if form["courier"] == shipment.courier:
+        return []
+    booked, named = label_of(shipment.courier), label_of(form["courier"])
+    return [FieldError("/courier", f"{booked} is booked ({shipment.reference}), not {named}. Hand nothing to another.")]
+
+
+@operation("courier.pickup_form")
+def pickup_form(call: Call) -> FormContext:
+    """Who is booked and which parcels wait."""
+    shipment = current_shipment(call)
+    courier = shipment.courier if shipment else ""
+    parcels = newest_parcels(call.session, call.order)
+    data = {"courier": courier} if courier else {}
+    return FormContext(
+        data=data,
+        example={"courier": courier, "driver": "A. Rahman", "note": ""},
+        choices={"courier": choices(COURIERS)},
+        facts=(
+            *report_facts(call.session, shipment),
+            *(Fact(f"Parcel {p.position}", f"{p.sscc}, {p.weight_g / 1000:g} kg") for p in parcels),
+        ),
+    )
+
+
+# --- step 16: proof --------------------------------------------------------------------------------------------------
+
+
+@operation("courier.record_proof")
+def record_proof(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the courier said when it was asked: who took the parcels and when, or that they were not delivered."""
+    shipment = current_shipment(call)
+    if shipment is None:
+        raise Problem(FieldError("/courier", "No courier is booked for this order."))
+    answer = form["answer"]
+    problems = _courier_problems(shipment, form)
+    if answer == "delivered":
+        problems += _proof_problems(call, form)
+    if problems:
+        raise Problem(*problems)
+    if answer == "delivered":
+        note = f" {form['note'].strip()}" if form.get("note") else ""
+        shipment.proof = (
+            f"Received by {form['received_by'].strip()} on {form['delivered_on']}, "
+            f"as {label_of(shipment.courier)} told {call.actor}.{note}"
+        )
+        call.session.flush()
+    return {"status": answer, "courier": shipment.courier, "booking": shipment.reference, "text": shipment.proof or ""}
+
+
+def _proof_problems(call: Call, form: Mapping[str, Any]) -> list[FieldError]:
+    problems = []
+    if not (form.get("received_by") or "").strip():
+        problems.append(FieldError("/received_by", "Say who took the parcels."))
+    try:
+        delivered_on = date.fromisoformat(form.get("delivered_on") or "")
+    except ValueError:
+        return [*problems, FieldError("/delivered_on", "Say on which day they were delivered, as 2026-11-23.")]
+    if delivered_on > (call.now + timedelta(days=1)).date():
+        problems.append(FieldError("/delivered_on", "That day lies in the future."))
+    return problems
+
+
+@operation("courier.proof_form")
+def proof_form(call: Call) -> FormContext:
+    """Which courier to ask about which shipment, and what it has reported."""
+    order, shipment = load_order(call.session, call.order), current_shipment(call)
+    courier = shipment.courier if shipment else ""
+    today = call.now.date().isoformat()
+    return FormContext(
+        data={"courier": courier} if courier else {},
+        example={
+            "courier": courier,
+            "answer": "delivered",
+            "received_by": order.customer_name[:80],
+            "delivered_on": today,
+            "note": "",
+        },
+        choices={"courier": choices(COURIERS)},
+        facts=report_facts(call.session, shipment),
+    )
+
+
+# --- cancellation ----------------------------------------------------------------------------------------------------
+
+
+@operation("courier.record_cancellation")
+def record_cancellation(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was agreed with a courier that would not call off: `called_off`, or `comes_back` with the parcels."""
+    outcome = form["outcome"]
+    if outcome not in SETTLED:
+        raise Problem(FieldError("/outcome", f"Say what was agreed: {' or '.join(SETTLED)}."))
+    references = []
+    for shipment in shipments(call.session, call.order, ("booked",)):
+        shipment.state, shipment.ended_at = SETTLED[outcome], call.now
+        references.append(shipment.reference)
+    call.session.flush()
+    return {"outcome": outcome, "bookings": references, "note": form.get("note", "")}
+
+
+@operation("courier.settle_form")
+def settle_form(call: Call) -> FormContext:
+    """Which bookings stand, and with whom."""
+    standing = shipments(call.session, call.order, ("booked",))
+    return FormContext(
+        data={"outcome": "called_off"},
+        example={"outcome": "called_off", "note": "The courier's office called the van back."},
+        choices={
+            "outcome": (
+                Choice("called_off", "The courier calls the booking off"),
+                Choice("comes_back", "The courier has the parcels and brings them back"),
+            )
+        },
+        facts=tuple(fact for shipment in standing for fact in report_facts(call.session, shipment)),
+    )
