@@ -49,11 +49,9 @@ class Approvals(Commands):
         self, tx: Session, task_id: str, actor: Actor, decision: Decision, comment: str, snapshot: str,
         send_back_to: int | None,
     ) -> tuple[TaskView, int, int]:
-        row = tx.get(Task, task_id)
-        if row is None or row.kind != "approval" or not (actor.sees_all or row.team in actor.teams):
-            raise NotFound("There is no such approval for you.")
-        unit = Unit.lock(self, tx, actor, id_=row.instance_id)
-        tx.refresh(row)
+        unit, row = self._locked_task(tx, task_id, actor)
+        if row.kind != "approval":
+            raise NotFound("There is no such approval: this task is completed with a form.")
         element = unit.definition.diagram(row.process).elements[row.element]
         if row.team not in actor.teams:
             raise NotAnApprover(f"Only {row.team} sign this gate.")

@@ -115,11 +115,7 @@ class Commands(EngineBase):
 
     def _open(self, tx: Session, task_id: str, actor: Actor) -> tuple[Unit, Task, Element]:
         """Locks the instance of an open task that the actor may do."""
-        row = tx.get(Task, task_id)
-        if row is None or not (actor.sees_all or row.team in actor.teams):
-            raise NotFound("There is no such task for you.")
-        unit = Unit.lock(self, tx, actor, id_=row.instance_id)
-        tx.refresh(row)
+        unit, row = self._locked_task(tx, task_id, actor)
         if row.team not in actor.teams:
             raise NotAllowed(f"This task belongs to the team {row.team}; you may look at it.")
         if row.state != "open":
@@ -128,6 +124,17 @@ class Commands(EngineBase):
         if row.assignee not in (None, actor.name):
             raise TakenByAnother(row.assignee or "")
         return unit, row, unit.definition.diagram(row.process).elements[row.element]
+
+    def _locked_task(self, tx: Session, task_id: str, actor: Actor) -> tuple[Unit, Task]:
+        """Locks the instance of a task that the actor may see, then reads the task as it is now. NotFound."""
+        try:
+            unit = Unit.lock(self, tx, actor, task_id=task_id)
+        except NotFound:
+            raise NotFound("There is no such task for you.") from None
+        row = tx.get_one(Task, task_id, populate_existing=True)
+        if not (actor.sees_all or row.team in actor.teams):
+            raise NotFound("There is no such task for you.")
+        return unit, row
 
     def _keep(self, task_id: str, actor: Actor, data: Mapping[str, Any], error: str) -> TaskView:
         """Keeps what a person submitted when completing failed unforeseen: draft, incident, task still open."""

@@ -48,11 +48,7 @@ class Inbox(Jobs):
     def assign(self, task_id: str, actor: Actor, to: Actor) -> TaskView:
         """Hands a task to a person of its team. The person who has it may, and so may `owner` and `admin`."""
         with self.transaction() as tx:
-            row = tx.get(Task, task_id)
-            if row is None or not (actor.sees_all or row.team in actor.teams):
-                raise NotFound("There is no such task for you.")
-            unit = Unit.lock(self, tx, actor, id_=row.instance_id)
-            tx.refresh(row)
+            unit, row = self._locked_task(tx, task_id, actor)
             if row.state != "open":
                 raise AlreadyDone("The task is not open any more.")
             if row.assignee not in (None, actor.name) and not actor.sees_all:

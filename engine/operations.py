@@ -105,11 +105,11 @@ class OperationCalls(ABC):
             operation = self._operation(name)
             arguments = self.run.parameters(task)
             if operation.kind == "external":
-                self._prepare(operation, self.call(element, key), arguments, element, task_id)
+                call = self.call(element, key)
+                self.savepoint(lambda: self._queue(operation, call, arguments, element, task_id))
                 return None
-            function = operation.function
+            function, call = operation.function, self.call(element, key)
             assert function is not None
-            call = self.call(element, key)
             result = plain(self.savepoint(lambda: function(call, **arguments)))
         except Refused as refusal:
             self.refuse(task_id, element, refusal, operation=name)
@@ -149,9 +149,8 @@ class OperationCalls(ABC):
         def later(operation: str, **arguments: Any) -> None:
             nonlocal queued
             queued += 1
-            self._prepare(
-                self._operation(operation), self.call(element, f"{key}:{queued}"), arguments, element, None
-            )
+            # no savepoint of its own: it is taken back with the operation that asked for it
+            self._queue(self._operation(operation), self.call(element, f"{key}:{queued}"), arguments, element, None)
 
         return Call(
             order=self.row.business_key, actor=actor or self.actor.name, clock=self.engine.clock,
@@ -228,12 +227,12 @@ class OperationCalls(ABC):
             raise EngineError(f"There is no operation {name!r}.")
         return operation
 
-    def _prepare(
+    def _queue(
         self, operation: Operation, call: Call, arguments: Mapping[str, Any], element: Element, task_id: str | None
     ) -> None:
         external = operation.external
         assert external is not None, operation.name
-        frozen = freeze(self.savepoint(lambda: external.prepare(call, **arguments)))
+        frozen = freeze(external.prepare(call, **arguments))
         self.add_job("operation", key=call.key, task_id=task_id, element=element, operation=operation.name,
                      arguments=frozen)
 

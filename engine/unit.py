@@ -62,10 +62,13 @@ class Unit(OperationCalls):
     @classmethod
     def lock(
         cls, engine: EngineBase, session: Session, actor: Actor, *, key: str | None = None, id_: str | None = None,
-        reading: bool = False,
+        task_id: str | None = None, reading: bool = False,
     ) -> Unit:
-        """Locks an instance by business key or id; with `reading` it is only looked at. NotFound."""
-        condition = Instance.business_key == key if key is not None else Instance.id == id_
+        """Locks an instance by business key, id or one of its tasks; with `reading` it is only looked at. NotFound."""
+        if task_id is not None:
+            condition = Instance.id == select(Task.instance_id).where(Task.id == task_id).scalar_subquery()
+        else:
+            condition = Instance.business_key == key if key is not None else Instance.id == id_
         statement = select(Instance).where(condition).execution_options(populate_existing=True)
         row = session.scalars(statement if reading else statement.with_for_update()).one_or_none()
         if row is None:
@@ -236,9 +239,9 @@ class Unit(OperationCalls):
             self._open_tasks()
             self._open_timers()
         if self._events:
-            self.session.execute(insert(Event), self._events)
+            self.session.execute(insert(Event.__table__), self._events)
         if self.jobs:
-            self.session.execute(insert(Job), self.jobs)
+            self.session.execute(insert(Job.__table__), self.jobs)
             self.session.info["work"] = True
         self._update_instance()
         self._events, self.jobs = [], []
@@ -258,7 +261,7 @@ class Unit(OperationCalls):
 
     def _insert_instance(self) -> None:
         row = {column.key: getattr(self.row, column.key) for column in Instance.__table__.columns}
-        self.session.execute(insert(Instance), [row])
+        self.session.execute(insert(Instance.__table__), [row])
         self._new = False
 
     def _update_instance(self) -> None:
@@ -309,7 +312,7 @@ class Unit(OperationCalls):
             self._open_before[task.id] = task
             rows.append(self._task_row(task))
         if rows:
-            self.session.execute(insert(Task), rows)
+            self.session.execute(insert(Task.__table__), rows)
 
     def _task_row(self, task: OpenTask) -> dict[str, Any]:
         element, now = task.element, self.now()
