@@ -49,7 +49,7 @@ class RenderedMail:
 class Renderer:
     """Makes PDFs from `<name>.typ` and mails from `mails/<kind>.subject|.txt|.html` in one folder.
 
-    It reads nothing else. Data reaches a source as data, never as source text. `company.json` of the folder is there for every source.
+    It reads nothing else. Data reaches a source as data, never as source text. Every source also sees `company.json`.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -64,16 +64,21 @@ class SmtpTransport:
     def send(self, message: EmailMessage) -> None:
         try:
             with self._connection() as server:
-                server.send_message(message)
+                self._hand_over(server, message)
+        except (smtplib.SMTPException, OSError) as error:
+            raise TryAgain(f"The mail server {self._host} did not take the mail: {error}.") from error
+
+    def _hand_over(self, server: smtplib.SMTP, message: EmailMessage) -> None:
+        """What goes wrong here may be about this mail; what goes wrong before is about the server."""
+        try:
+            server.send_message(message)
         except smtplib.SMTPRecipientsRefused as error:
             code, text = next(iter(error.recipients.values()))
             raise _verdict(code, text) from error
         except smtplib.SMTPDataError as error:
             raise _verdict(error.smtp_code, error.smtp_error) from error
         except smtplib.SMTPNotSupportedError as error:
-            raise Refused(REFUSED, f"The mail server cannot take this address: {error}.") from error
-        except (smtplib.SMTPException, OSError) as error:
-            raise TryAgain(f"The mail server {self._host} did not take the mail: {error}.") from error
+            raise Refused(REFUSED, f"The mail server cannot write to this address: {error}.") from error
 
     @contextmanager
     def _connection(self) -> Iterator[smtplib.SMTP]:

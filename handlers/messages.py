@@ -58,8 +58,8 @@ def queue_mail(call: Call, kind: str, **context: Any) -> Mail:
 
 def _message_id(call: Call, kind: str, domain: str) -> str:
     digest = hashlib.sha256(f"{call.key}\n{kind}".encode()).hexdigest()[:24]
-    readable = re.sub(r"[^A-Za-z0-9-]", "-", f"{call.order}.{kind}")[:80]
-    return f"<{readable}.{digest}@{domain}>"
+    readable = re.sub(r"[^A-Za-z0-9-]", "-", call.order)[:60]
+    return f"<{readable}.{kind}.{digest}@{domain}>"
 
 
 # --- what the diagram says to the customer ---------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def compose(letter: Letter) -> EmailMessage:
     message["From"] = letter.sender
     try:
         message["To"] = Address(addr_spec=letter.recipient)
-    except (ValueError, HeaderParseError) as error:
+    except (ValueError, IndexError, HeaderParseError) as error:
         raise Refused(REFUSED, f"“{papers.one_line(letter.recipient)}” is not an e-mail address.") from error
     message["Subject"] = papers.one_line(letter.subject)
     message["Message-ID"] = letter.message_id

@@ -1,7 +1,7 @@
 """Codes that a scanner reads, as plain patterns which the documents draw themselves with exact module widths.
 
-A one-dimensional code is a string of modules (`1` a bar, `0` a gap), a QR code a list of such rows. Quiet zones are left
-to the document that draws it. Drawn narrower than 0.4 mm a module, a code from an office printer does not scan.
+A one-dimensional code is a string of modules (`1` a bar, `0` a gap), a QR code a list of such rows. Quiet zones are
+left to the document that draws it. Drawn narrower than 0.4 mm a module, an office printer's code does not scan.
 """
 
 from __future__ import annotations
