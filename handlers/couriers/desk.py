@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from handlers.contract import Call, Choice, Fact, FieldError, FormContext, Problem, operation
+from handlers.contract import Call, Fact, FieldError, FormContext, Problem, operation
 from handlers.couriers.operations import destination_of, label_of, package_of
 from handlers.couriers.profiles import PROFILES, objection, quote
 from handlers.money import format_money
@@ -18,8 +18,8 @@ from handlers.shipping import current_shipment, ensure_picked_up, parse_time, sh
 from handlers.tables import Shipment
 from handlers.tracking import report_facts
 
-SETTLED = {"called_off": "cancelled", "comes_back": "given_up"}
-"""What a courier may agree to about a booking that it would not call off, and the state that follows."""
+SETTLED = {"cancelled": "cancelled", "not_collected": "given_up", "comes_back": "given_up"}
+"""What may be agreed about a booking that a courier would not call off, and the state of the shipment that follows."""
 
 
 # --- choose ----------------------------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def proof_form(call: Call) -> FormContext:
 
 @operation("courier.record_cancellation")
 def record_cancellation(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What was agreed with a courier that would not call off: `called_off`, or `comes_back` with the parcels."""
+    """What was agreed with a courier that would not call off. Every booking of the order is settled with it."""
     outcome = form["outcome"]
     if outcome not in SETTLED:
         raise Problem(FieldError("/outcome", f"Say what was agreed: {' or '.join(SETTLED)}."))
@@ -215,13 +215,7 @@ def settle_form(call: Call) -> FormContext:
     """Which bookings stand, and with whom."""
     standing = shipments(call.session, call.order, ("booked",))
     return FormContext(
-        data={"outcome": "called_off"},
-        example={"outcome": "called_off", "note": "The courier's office called the van back."},
-        choices={
-            "outcome": (
-                Choice("called_off", "The courier calls the booking off"),
-                Choice("comes_back", "The courier has the parcels and brings them back"),
-            )
-        },
+        data={"outcome": "cancelled"},
+        example={"outcome": "cancelled", "note": "The courier's office called the van back."},
         facts=tuple(fact for shipment in standing for fact in report_facts(call.session, shipment)),
     )
