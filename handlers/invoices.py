@@ -62,8 +62,10 @@ def generate(call: Call) -> Mapping[str, Any]:
     if invoice is None:
         for old in papers:
             if old.kind == INVOICE:
-                _credit(call, old, remaining(old, papers), "The order changed; a new invoice replaces this one.")
-        invoice = _write(call, INVOICE, order.currency, lines, tax)
+                _credit(
+                    call, old, remaining(old, papers), "The order changed; a new invoice replaces this one.", papers
+                )
+        invoice = _write(call, INVOICE, order.currency, dict(enumerate(lines, start=1)), tax)
         _send(call, invoice)
     return {
         "number": invoice.number,
@@ -179,15 +181,31 @@ def _credited(invoice: Invoice, papers: Iterable[Invoice]) -> dict[int, int]:
 
 
 def _credit(
-    call: Call, invoice: Invoice, quantities: Mapping[int, int], reason: str, papers: Iterable[Invoice] | None = None
+    call: Call, invoice: Invoice, quantities: Mapping[int, int], reason: str, papers: Sequence[Invoice]
 ) -> Invoice | None:
-    """Writes a credit note over these pieces; None when there are none.
+    """Writes a credit note over these pieces and has it rendered; None when there are none."""
+    drafted = draft_credit(invoice, quantities, papers)
+    if drafted is None:
+        return None
+    lines, tax_amount = drafted
+    tax = Tax(invoice.tax_name, invoice.tax_rate_bp)
+    note = _write(
+        call, CREDIT_NOTE, invoice.currency, lines, tax, tax_amount=tax_amount, on=invoice.number, reason=reason
+    )
+    call.later("document.render", name="credit-note", number=note.number)
+    return note
+
+
+def draft_credit(
+    invoice: Invoice, quantities: Mapping[int, int], papers: Iterable[Invoice]
+) -> tuple[dict[int, Line], int] | None:
+    """The lines (by position) and the tax of a credit note over these pieces; None when there are none.
 
     Each amount is the share of everything credited up to now less the share credited before, so that the notes on an
     invoice add up to it exactly once all its pieces are credited.
     """
-    papers = papers_of(call.session, call.order) if papers is None else papers
-    before = _credited(invoice, papers)
+    notes = [note for note in papers if note.credits == invoice.number]
+    before = _credited(invoice, notes)
     lines: dict[int, Line] = {}
     for line in invoice.lines:
         quantity, earlier = quantities.get(line.position, 0), before.get(line.position, 0)
@@ -197,24 +215,8 @@ def _credit(
             lines[line.position] = Line(line.sku, line.name, quantity, line.unit_price, discount)
     if not lines:
         return None
-    notes = [note for note in papers if note.credits == invoice.number]
-    net_before, tax_before = sum(note.net for note in notes), sum(note.tax for note in notes)
-    net = sum(line.net for line in lines.values())
-    tax_amount = percentage(net_before + net, invoice.tax_rate_bp) - tax_before
-    tax = Tax(invoice.tax_name, invoice.tax_rate_bp)
-    note = _write(
-        call,
-        CREDIT_NOTE,
-        invoice.currency,
-        tuple(lines.values()),
-        tax,
-        positions=tuple(lines),
-        tax_amount=tax_amount,
-        on=invoice.number,
-        reason=reason,
-    )
-    call.later("document.render", name="credit-note", number=note.number)
-    return note
+    net = sum(note.net for note in notes) + sum(line.net for line in lines.values())
+    return lines, percentage(net, invoice.tax_rate_bp) - sum(note.tax for note in notes)
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -224,16 +226,15 @@ def _write(
     call: Call,
     kind: str,
     currency: str,
-    lines: Sequence[Line],
+    lines: Mapping[int, Line],
     tax: Tax,
     *,
-    positions: Sequence[int] = (),
     tax_amount: int | None = None,
     on: str | None = None,
     reason: str = "",
 ) -> Invoice:
-    """Adds a paper under the next number of its year; a credit note stands `on` an invoice."""
-    net = sum(line.net for line in lines)
+    """Adds a paper of these lines (by position) under the next number of its year; a credit note is `on` an invoice."""
+    net = sum(line.net for line in lines.values())
     tax_amount = percentage(net, tax.rate_bp) if tax_amount is None else tax_amount
     year = call.now.year
     paper = Invoice(
@@ -243,7 +244,7 @@ def _write(
         order_number=call.order,
         currency=currency,
         net=net,
-        discount=sum(line.discount for line in lines),
+        discount=sum(line.discount for line in lines.values()),
         tax=tax_amount,
         tax_rate_bp=tax.rate_bp,
         tax_name=tax.name,
@@ -261,7 +262,7 @@ def _write(
             discount=line.discount,
             net=line.net,
         )
-        for position, line in zip(positions or range(1, len(lines) + 1), lines, strict=True)
+        for position, line in lines.items()
     ]
     call.session.add(paper)
     call.session.flush()

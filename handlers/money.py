@@ -7,6 +7,7 @@ the difference of two shares of the whole, so that all parts together are the wh
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import TypedDict
 
@@ -14,6 +15,7 @@ from babel import Locale
 from babel.numbers import format_currency, get_currency_precision
 
 _CURRENCIES = frozenset(Locale("en").currencies)
+_CODE_BEFORE_DIGIT = re.compile(r"(?<=[A-Z])(?=\d)")
 
 
 class MoneyJson(TypedDict):
@@ -64,8 +66,9 @@ def parse(text: str, currency: str) -> int:
 
 
 def format_money(amount: int, currency: str) -> str:
-    """An amount for people, in the pages' language: 150654 USD → `$1,506.54`."""
-    return format_currency(to_decimal(amount, currency), currency, locale="en_US").replace("\xa0", " ")
+    """An amount for people, in the pages' language: 150654 USD → `$1,506.54`, 12900 MYR → `MYR 129.00`."""
+    written = format_currency(to_decimal(amount, currency), currency, locale="en_US").replace("\xa0", " ")
+    return _CODE_BEFORE_DIGIT.sub(" ", written)
 
 
 def as_json(amount: int, currency: str) -> MoneyJson:
