@@ -91,6 +91,11 @@ def prepare(parts: Parts) -> str | None:
         migrations.upgrade(parts.database)
     else:
         migrations.require_current(parts.database)
+    return install(parts)
+
+
+def install(parts: Parts) -> str | None:
+    """Deploys the folder's process, and in demo mode makes people and catalogue. See `prepare`."""
     warning = None
     try:
         parts.engine.deploy(Bundle.from_folders(*BUNDLE), SYSTEM, reason="the folder of this installation")

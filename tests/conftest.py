@@ -5,40 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from engine.store.database import Database
-from handlers.tables import Base as ShopTables
-
-TABLES = (ShopTables.metadata,)
-"""What a test database holds."""
+from migrations import METADATA as TABLES
+from tests.clock import MovableClock
 
 POSTGRES = os.environ.get("WAYBILL_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
 NO_POSTGRES = f"no PostgreSQL answers at {make_url(POSTGRES).host}: start one or set WAYBILL_TEST_POSTGRES"
-
-
-class MovableClock:
-    """Stands still until a test moves it."""
-
-    def __init__(self, start: datetime) -> None:
-        self._now = start
-
-    def now(self) -> datetime:
-        return self._now
-
-    def advance(self, **by: float) -> datetime:
-        """Moves on by `timedelta(**by)` and returns the new time."""
-        self._now += timedelta(**by)
-        return self._now
 
 
 @pytest.fixture
@@ -86,14 +67,16 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty database, once of each kind."""
+    committed: list[object] = []
     if request.param == "sqlite":
         path = tmp_path / "waybill.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         database = Database(f"sqlite:///{path}")
     else:
         database = Database(request.getfixturevalue("postgres_url"))
+    event.listen(database.engine, "commit", committed.append)
     yield database
-    if request.param == "postgres":
+    if request.param == "postgres" and committed:  # emptying takes longer than most tests
         empty_postgres(database)
     database.dispose()
 
@@ -111,25 +94,3 @@ def session(database: Database) -> Iterator[Session]:
     with Session(database.engine, expire_on_commit=False) as session:
         yield session
         session.rollback()
-
-
-@dataclass
-class Queued:
-    """One external operation that was queued beside the token."""
-
-    operation: str
-    arguments: dict[str, Any]
-
-
-@pytest.fixture
-def later() -> Callable[..., None]:
-    """Takes what operations queue with `call.later`; `later.queued` lists it."""
-
-    class Later:
-        def __init__(self) -> None:
-            self.queued: list[Queued] = []
-
-        def __call__(self, operation: str, **arguments: Any) -> None:
-            self.queued.append(Queued(operation, arguments))
-
-    return Later()

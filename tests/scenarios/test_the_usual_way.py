@@ -1,0 +1,19 @@
+"""An order that meets no difficulty."""
+
+from __future__ import annotations
+
+from tests.scenarios.shop import Shop
+
+
+def test_an_order_goes_through_all_twenty_steps_in_order(shop: Shop) -> None:
+    """From received to prepared for next: each step once, in the template's order."""
+    order = shop.places_order()
+
+    order.goes_to_its_end()
+
+    assert order.status == "closed"
+    assert order.steps() == list(range(1, 21))
+    money = order.money()
+    assert money["invoiced"] == money["captured"] > 0
+    assert not order.incidents()
+    assert shop.engine.verify_audit() == []
