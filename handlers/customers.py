@@ -121,14 +121,15 @@ def verify(call: Call) -> Mapping[str, Any]:
 def correct(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """Takes corrected details, or the confirmation, with a reason, that doubtful ones are right as they are.
 
-    A confirmation keeps the stored details; a correction takes every field the form carries and drops an earlier
-    confirmation, so that the new details are verified.
+    A confirmation keeps the stored details; a correction replaces them all and drops an earlier confirmation, so that
+    the new details are verified.
     """
     order = load_order(call.session, call.order)
     if form.get("confirm_as_is"):
         _confirm(order, form)
     else:
-        correct_details(order, form)
+        # the form stands for all details: a field that was cleared may not be sent at all
+        correct_details(order, {name: form.get(name, "") for name in FIELDS})
     call.session.flush()
     return order_variable(order)
 

@@ -79,8 +79,8 @@ def _row_errors(row: Row, before: list[Row] | None) -> list[RowError]:
         errors.append(row.error("country", message))
     if not (quantity.isascii() and quantity.isdigit() and len(quantity) <= 9):
         errors.append(row.error("quantity", f"“{quantity[:20]}” is not a whole number."))
-    if before:
-        errors += [
+    if before and not errors:
+        errors = [
             row.error(column, f"Differs from line {before[0].line} of the same order.")
             for column in COLUMNS
             if column not in LINE_COLUMNS and row.values[column] != before[0].values[column]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handlers.contract import Call, Choice, Fact, FieldError, FormContext, Problem, Refused, WaybillError, operation
 from handlers.orders import load_order, order_variable
-from handlers.picklists import REGIONS, choices
+from handlers.picklists import REGIONS
 from handlers.stock import (
     StockLevel,
     hold,
@@ -79,8 +80,8 @@ def _variable(reservation: Reservation) -> dict[str, Any]:
 def resolve_shortage(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """What was settled with the customer: `wait`, `other_region`, `fewer` or `cancel`.
 
-    `other_region` sets the region that serves the order and is taken only if it has everything; `fewer` sets new
-    quantities, 0 takes a product out of the order.
+    `other_region` sets the region that serves the order and is taken only if it has everything; `fewer` lists every
+    product that is still wanted with its new quantity.
     """
     order = load_order(call.session, call.order)
     choice = form["choice"]
@@ -107,28 +108,28 @@ def _serve_from(call: Call, order: Order, region: str | None) -> None:
 def _order_fewer(order: Order, items: Sequence[Mapping[str, Any]]) -> None:
     lines = {line.sku: line for line in order.lines}
     problems = []
-    fewer: dict[str, int] = {}
+    kept: dict[str, int] = {}
     for position, item in enumerate(items):
         line, quantity = lines.get(item["sku"]), item["quantity"]
-        if line is None or item["sku"] in fewer:
+        if line is None or line.sku in kept:
             wrong = "is not part of this order" if line is None else "stands here twice"
             problems.append(FieldError(f"/items/{position}/sku", f"“{item['sku']}” {wrong}."))
             continue
         if not 0 <= quantity <= line.quantity:
-            message = f"Give 0 to {line.quantity:,} units of {line.name}; more would be a new order."
+            message = f"Give at most {line.quantity:,} units of {line.name}; more would be a new order."
             problems.append(FieldError(f"/items/{position}/quantity", message))
-        fewer[line.sku] = quantity
-    if not problems and all(fewer.get(sku, line.quantity) == line.quantity for sku, line in lines.items()):
-        problems.append(FieldError("/items", "Lower the quantity of at least one product."))
-    if not problems and not any(fewer.get(sku, line.quantity) for sku, line in lines.items()):
+        kept[line.sku] = quantity
+    if not problems and not any(kept.values()):
         problems.append(FieldError("/items", "Leave at least one product, or cancel the order."))
+    if not problems and all(kept.get(sku) == line.quantity for sku, line in lines.items()):
+        problems.append(FieldError("/items", "Lower the quantity of at least one product."))
     if problems:
         raise Problem(*problems)
-    for sku, quantity in fewer.items():
-        if quantity:
-            lines[sku].quantity = quantity
+    for sku, line in lines.items():
+        if quantity := kept.get(sku, 0):
+            line.quantity = quantity
         else:
-            order.lines.remove(lines[sku])
+            order.lines.remove(line)
 
 
 @operation("inventory.shortage_form")
@@ -140,7 +141,7 @@ def shortage_form(call: Call) -> FormContext:
     fewer = _what_is_there(order, levels)
     if able:
         example: dict[str, Any] = {"choice": "other_region", "stock_region": able[0]}
-    elif any(item["quantity"] for item in fewer):
+    elif fewer:
         example = {"choice": "fewer", "items": fewer}
     else:
         example = {"choice": "wait"}
@@ -148,7 +149,6 @@ def shortage_form(call: Call) -> FormContext:
         data={"stock_region": able[0] if able else order.stock_region, "items": fewer},
         example=example,
         choices={
-            "stock_region": choices(REGIONS),
             "items.sku": tuple(Choice(line.sku, line.name) for line in order.lines),
         },
         facts=tuple(_stock_fact(line, level) for line in order.lines for level in levels if level.sku == line.sku),
@@ -164,7 +164,8 @@ def _able(order: Order, levels: Sequence[StockLevel]) -> list[str]:
 
 def _what_is_there(order: Order, levels: Sequence[StockLevel]) -> list[dict[str, Any]]:
     free = {level.sku: level.available for level in levels if level.region == order.stock_region}
-    return [{"sku": line.sku, "quantity": min(line.quantity, free.get(line.sku, 0))} for line in order.lines]
+    there = {line.sku: min(line.quantity, free.get(line.sku, 0)) for line in order.lines}
+    return [{"sku": sku, "quantity": quantity} for sku, quantity in there.items() if quantity]
 
 
 def _stock_fact(line: OrderLine, level: StockLevel) -> Fact:
@@ -219,21 +220,22 @@ def pick(call: Call) -> Mapping[str, Any]:
 
 @operation("inventory.put_back")
 def put_back(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Counts picked goods in again. `items` says how many came back of each; without it all did. The rest is lost."""
+    """Counts picked goods in again: `lines` says how many came back of each product. The rest is written off."""
     reservation = live_reservation(call.session, call.order)
     if reservation is None or reservation.state != "picked":
         return {"held": False, "picked": 0}
     picked = {line.sku: line.quantity for line in reservation.lines}
     problems = []
-    counted = dict(picked)
-    for position, item in enumerate(form.get("items") or ()):
-        there = picked.get(item["sku"])
+    counted: Counter[str] = Counter()
+    for position, line in enumerate(form["lines"]):
+        sku, there = line["sku"], picked.get(line["sku"])
         if there is None:
-            problems.append(FieldError(f"/items/{position}/sku", f"“{item['sku']}” was not picked for this order."))
-        elif not 0 <= item["quantity"] <= there:
-            problems.append(FieldError(f"/items/{position}/quantity", f"{there:,} were picked; give 0 to {there:,}."))
-        else:
-            counted[item["sku"]] = item["quantity"]
+            problems.append(FieldError(f"/lines/{position}/sku", f"“{sku}” was not picked for this order."))
+            continue
+        counted[sku] += line["quantity"]
+        if line["quantity"] < 0 or counted[sku] > there:
+            message = f"{there:,} were picked, so no more can come back."
+            problems.append(FieldError(f"/lines/{position}/quantity", message))
     if problems:
         raise Problem(*problems)
     put_on_shelf(call.session, reservation, counted, call.now)
@@ -244,16 +246,20 @@ def put_back(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
 def put_back_form(call: Call) -> FormContext:
     """What was picked, and where it belongs."""
     reservation = live_reservation(call.session, call.order)
-    lines = reservation.lines if reservation else []
-    levels = {(level.sku, level.region): level for level in stock_levels(call.session, [line.sku for line in lines])}
-    items = [{"sku": line.sku, "quantity": line.quantity} for line in lines]
-    names = {line.sku: levels[line.sku, line.region].name for line in lines}
+    picked = reservation.lines if reservation else []
+    everywhere = stock_levels(call.session, [line.sku for line in picked])
+    shelves = {(level.sku, level.region): level for level in everywhere}
+    lines: list[dict[str, Any]] = [{"sku": line.sku, "quantity": line.quantity} for line in picked]
+    for line, filled in zip(picked, lines, strict=True):
+        if location := shelves[line.sku, line.region].location:
+            filled["location"] = location
+    names = {line.sku: shelves[line.sku, line.region].name for line in picked}
     return FormContext(
-        data={"items": items},
-        example={"items": items},
-        choices={"items.sku": tuple(Choice(sku, name) for sku, name in names.items())} if names else {},
+        data={"lines": lines},
+        example={"lines": lines},
+        choices={"lines.sku": tuple(Choice(sku, name) for sku, name in names.items())} if names else {},
         facts=tuple(
-            Fact(names[line.sku], f"{line.quantity:,} to {_where(levels[line.sku, line.region])}") for line in lines
+            Fact(names[line.sku], f"{line.quantity:,} to {_where(shelves[line.sku, line.region])}") for line in picked
         ),
     )
 

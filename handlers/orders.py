@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session, joinedload
 
 from handlers.contract import Call, Choice, FieldError, FormContext, Problem, WaybillError, operation
 from handlers.countries import find_country, serving_region
-from handlers.picklists import FOLLOW_UPS, PAYMENT_METHODS, REGIONS, SHIPPING_METHODS, choices
 from handlers.tables import IntakeKey, Order, OrderLine, Product
 
 FIRST_NUMBER = 10001
@@ -221,7 +220,7 @@ def _short(value: str) -> str:
 
 @operation("order.receive_form")
 def receive_form(call: Call) -> FormContext:
-    """Pick lists of step 1: the catalogue's products and our own lists; one order that can be taken as it stands."""
+    """The catalogue's products as a pick list, and one order that can be taken as it stands."""
     products = call.session.execute(select(Product.sku, Product.name, Product.currency).order_by(Product.name)).all()
     first = products[0] if products else None
     example = {
@@ -239,12 +238,5 @@ def receive_form(call: Call) -> FormContext:
         "stock_region": "north_america",
         "follow_up": DEFAULT_FOLLOW_UP,
     }
-    lists = {
-        "payment_method": choices(PAYMENT_METHODS),
-        "shipping_method": choices(SHIPPING_METHODS),
-        "stock_region": choices(REGIONS),
-        "follow_up": choices(FOLLOW_UPS),
-    }
-    if products:
-        lists["items.sku"] = tuple(Choice(p.sku, p.name) for p in products)
+    lists = {"items.sku": tuple(Choice(p.sku, p.name) for p in products)} if products else {}
     return FormContext(example=example, choices=lists)

@@ -8,18 +8,21 @@ from typing import Any
 from sqlalchemy import select
 
 from handlers.contract import Call, Choice, Fact, FieldError, FormContext, Problem, operation
-from handlers.picklists import REGIONS, choices
+from handlers.picklists import REGIONS
 from handlers.stock import stock_levels, taken
 from handlers.tables import Product, RestockProposal
+
+CHECKS = ("packing_materials", "printer", "workplace", "scanner")
+"""What the form of step 20 has ticked before the next order."""
 
 
 @operation("inventory.propose_restock")
 def propose_restock(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """Keeps the proposals that a person made or left standing; a quantity of 0 proposes nothing."""
-    proposals = form.get("proposals") or []
+    proposals = form.get("restock") or []
     known = set(call.session.scalars(select(Product.sku).where(Product.sku.in_({item["sku"] for item in proposals}))))
     wrong = [
-        FieldError(f"/proposals/{position}/sku", f"There is no product “{item['sku']}” in the catalogue.")
+        FieldError(f"/restock/{position}/sku", f"There is no product “{item['sku']}” in the catalogue.")
         for position, item in enumerate(proposals)
         if item["sku"] not in known
     ]
@@ -44,12 +47,9 @@ def restock_form(call: Call) -> FormContext:
     proposals = [{"sku": sku, "region": region, "quantity": units} for (sku, region), units in took.items()]
     products = tuple(dict.fromkeys(Choice(level.sku, level.name) for level in levels))
     return FormContext(
-        data={"proposals": proposals},
-        example={"proposals": proposals},
-        choices={
-            "proposals.region": choices(REGIONS),
-            **({"proposals.sku": products} if products else {}),
-        },
+        data={"restock": proposals},
+        example={"checks": list(CHECKS), "restock": proposals},
+        choices={"restock.sku": products} if products else {},
         facts=tuple(
             Fact(
                 f"{level.name}, {REGIONS.get(level.region, level.region)}",

@@ -62,7 +62,9 @@ def product(sku: str = "product-a", **changes: Any) -> CatalogueRow:
 
 def stock_up(session: Session, clock: Clock, *rows: CatalogueRow) -> None:
     """Fills the shelves; without rows with products a and b."""
-    taken = take_catalogue(session, rows or (product("product-a"), product("product-b", unit_price=12_900)), clock.now())
+    taken = take_catalogue(
+        session, rows or (product("product-a"), product("product-b", unit_price=12_900)), clock.now()
+    )
     assert not taken.errors
 
 
@@ -89,5 +91,7 @@ def books_agree(session: Session) -> bool:
             )
         )
     }
-    there = {(row.sku, row.region): row.on_hand for row in session.execute(select(Stock.sku, Stock.region, Stock.on_hand))}
+    there = {
+        (row.sku, row.region): row.on_hand for row in session.execute(select(Stock.sku, Stock.region, Stock.on_hand))
+    }
     return {place: units for place, units in moved.items() if units} == {p: u for p, u in there.items() if u}

@@ -28,8 +28,12 @@ def shop(session: Session, clock: Clock) -> Session:
 
 def ordered(session: Session, clock: Clock, number: str = FIRST, **quantities: int) -> Order:
     """`ordered(session, clock, a=2, b=1)`"""
-    items = [{"sku": f"product-{letter}", "quantity": quantity} for letter, quantity in quantities.items()]
-    return take_order(session, clock, number, items=items)
+    return take_order(session, clock, number, items=lines(**quantities))
+
+
+def lines(**quantities: int) -> list[dict[str, Any]]:
+    """`lines(a=2)`: two of product A, as forms list them."""
+    return [{"sku": f"product-{letter}", "quantity": quantity} for letter, quantity in quantities.items()]
 
 
 def reserve(session: Session, clock: Clock, number: str = FIRST, region: str = "north_america") -> dict[str, Any]:
@@ -146,7 +150,7 @@ def test_picked_goods_stay_reserved_until_put_back(shop: Session, clock: Clock) 
     assert inventory.release(call(shop, clock)) == {"held": False, "picked": 5, "reference": "R-WB-10001-1"}
     assert level(shop) == (10, 4)
 
-    assert inventory.put_back(call(shop, clock), {})["picked"] == 0
+    assert inventory.put_back(call(shop, clock), {"lines": lines(a=4, b=1)})["picked"] == 0
     assert (level(shop, "product-a"), level(shop, "product-b")) == ((10, 0), (10, 0))
     assert books_agree(shop)
 
@@ -156,22 +160,28 @@ def test_what_did_not_come_back_is_written_off(shop: Session, clock: Clock) -> N
     ordered(shop, clock, a=4)
     reserve(shop, clock)
     inventory.pick(call(shop, clock))
-    inventory.put_back(call(shop, clock), {"items": [{"sku": "product-a", "quantity": 3}]})
+    inventory.put_back(call(shop, clock), {"lines": lines(a=3)})
     assert level(shop) == (9, 0)
     assert books_agree(shop)
 
 
 @pytest.mark.parametrize(
-    ("item", "field"),
-    [({"sku": "product-a", "quantity": 5}, "/items/0/quantity"), ({"sku": "product-b", "quantity": 1}, "/items/0/sku")],
+    ("back", "field"),
+    [
+        ([("product-a", 5)], "/lines/0/quantity"),
+        ([("product-a", 3), ("product-a", 2)], "/lines/1/quantity"),
+        ([("product-b", 1)], "/lines/0/sku"),
+    ],
 )
-def test_no_more_comes_back_than_was_picked(shop: Session, clock: Clock, item: dict[str, Any], field: str) -> None:
+def test_no_more_comes_back_than_was_picked(
+    shop: Session, clock: Clock, back: list[tuple[str, int]], field: str
+) -> None:
     """Putting back what never left would invent stock."""
     ordered(shop, clock, a=4)
     reserve(shop, clock)
     inventory.pick(call(shop, clock))
     with pytest.raises(Problem) as problem:
-        inventory.put_back(call(shop, clock), {"items": [item]})
+        inventory.put_back(call(shop, clock), {"lines": [{"sku": sku, "quantity": n} for sku, n in back]})
     assert [error.field for error in problem.value.errors] == [field]
     assert level(shop) == (10, 4)
 
@@ -182,7 +192,7 @@ def test_the_put_back_form_lists_what_was_picked(shop: Session, clock: Clock) ->
     reserve(shop, clock)
     inventory.pick(call(shop, clock))
     context = inventory.put_back_form(call(shop, clock))
-    assert context.data == {"items": [{"sku": "product-a", "quantity": 4}]}
+    assert context.data == {"lines": lines(a=4)}
     inventory.put_back(call(shop, clock), context.example)
     assert level(shop) == (10, 0)
 
@@ -278,9 +288,8 @@ def test_a_region_that_is_short_too_is_refused_on_the_form(short: Session, clock
 
 
 def test_fewer_lowers_quantities_and_total(short: Session, clock: Clock) -> None:
-    """The customer takes what is there; a product with 0 leaves the order."""
-    items = [{"sku": "product-a", "quantity": 2}, {"sku": "product-b", "quantity": 0}]
-    variable = settle(short, clock, choice="fewer", items=items)
+    """The customer takes what is there; a product that is left out leaves the order."""
+    variable = settle(short, clock, choice="fewer", items=lines(a=2))
     short.expire_all()
     assert [(line.sku, line.quantity) for line in load_order(short, FIRST).lines] == [("product-a", 2)]
     assert (variable["total"], variable["weight_g"]) == (2 * 2_490, 2 * 450)
@@ -292,9 +301,8 @@ def test_fewer_lowers_quantities_and_total(short: Session, clock: Clock) -> None
         ([("product-a", 6)], "/items/0/quantity"),
         ([("product-a", 2), ("product-a", 1)], "/items/1/sku"),
         ([("product-c", 1)], "/items/0/sku"),
-        ([("product-a", 5)], "/items"),
+        ([("product-a", 5), ("product-b", 3)], "/items"),
         ([], "/items"),
-        ([("product-a", 0), ("product-b", 0)], "/items"),
     ],
 )
 def test_fewer_means_fewer(short: Session, clock: Clock, items: list[tuple[str, int]], field: str) -> None:
@@ -321,7 +329,7 @@ def test_the_form_shows_every_region_and_a_way_on(short: Session, clock: Clock) 
 
     stock_up(short, clock, product("product-a", stock={"north_america": 2, "europe": 0}))
     context = inventory.shortage_form(call(short, clock))
-    assert context.example["items"] == [{"sku": "product-a", "quantity": 2}, {"sku": "product-b", "quantity": 3}]
+    assert context.example["items"] == lines(a=2, b=3)
     settle(short, clock, **context.example)
     assert inventory.check(call(short, clock), "north_america")["ok"] is True
 
@@ -358,7 +366,7 @@ def test_restock_is_proposed_from_what_left(shop: Session, clock: Clock) -> None
     inventory.take_back(shop, FIRST, {"product-b": 2}, clock.now())
 
     context = restock.restock_form(call(shop, clock))
-    assert context.data == {"proposals": [{"sku": "product-a", "region": "malaysia", "quantity": 4}]}
+    assert context.data == {"restock": [{"sku": "product-a", "region": "malaysia", "quantity": 4}]}
     assert context.facts[0].value == "4 taken, 6 available"
 
     assert restock.propose_restock(call(shop, clock), context.example) == {"proposals": 1, "units": 4}
@@ -368,10 +376,10 @@ def test_restock_is_proposed_from_what_left(shop: Session, clock: Clock) -> None
 
 def test_a_proposal_for_nothing_is_not_kept(shop: Session, clock: Clock) -> None:
     """Zero proposes nothing, and a product that does not exist is refused."""
-    none = {"proposals": [{"sku": "product-a", "region": "europe", "quantity": 0}]}
+    none = {"restock": [{"sku": "product-a", "region": "europe", "quantity": 0}]}
     assert restock.propose_restock(call(shop, clock), none)["proposals"] == 0
     with pytest.raises(Problem):
-        restock.propose_restock(call(shop, clock), {"proposals": [{"sku": "x", "region": "europe", "quantity": 1}]})
+        restock.propose_restock(call(shop, clock), {"restock": [{"sku": "x", "region": "europe", "quantity": 1}]})
 
 
 # --- many at once ----------------------------------------------------------------------------------------------------
