@@ -20,11 +20,11 @@ _NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,9})?")
 _TEXT = re.compile(r'"([^"\\]*)"')
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq,
-}  # fmt: skip
+}
 _TYPES = {
     "string": "string", "number": "number", "boolean": "boolean",
     "integer": "number", "long": "number", "double": "number",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)

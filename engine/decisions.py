@@ -221,7 +221,7 @@ class _Reader:
             id=decision.get("id", ""), name=decision.get("name", "") or decision.get("id", ""), hit_policy=policy,
             inputs=tuple(column for column in inputs if column), outputs=tuple(column for column in outputs if column),
             rules=tuple(rule for rule in rules if rule),
-        )  # fmt: skip
+        )
 
     def _policy(self, table: etree._Element) -> str:
         policy = table.get("hitPolicy", "UNIQUE")
@@ -297,7 +297,7 @@ class _Reader:
         return Rule(
             row.get("id", ""), _plain(description), tuple(cell for cell in cells if cell),
             tuple(result for result in results if result),
-        )  # fmt: skip
+        )
 
     def _cell(self, node: etree._Element, kind: str | None) -> Cell | None:
         self._check_language(node)
@@ -333,7 +333,7 @@ class _Reader:
             self.report.error(
                 node, "dmn-expression", f"{what} cannot be read. {error}",
                 'Write a variable such as order.total, a number, or a text in double quotes.',
-            )  # fmt: skip
+            )
             return None
 
     def _type_ref(self, node: etree._Element) -> str | None:

@@ -16,7 +16,7 @@ MAX_TEXT = 10_000
 MAX_NUMBER = 10**18
 
 
-class Trouble(Exception):  # noqa: N818 - never leaves the language
+class Trouble(Exception):
     """An evaluation that went wrong, in words."""
 
 
@@ -166,7 +166,7 @@ _KINDS = {bool: "true or false", int: "a number", float: "a number", str: "a tex
 ARITIES: Mapping[str, tuple[Callable[..., Any], int, int]] = {
     "len": (_len, 1, 1), "min": (_min, 1, 20), "max": (_max, 1, 20), "abs": (_abs, 1, 1), "round": (_round, 1, 2),
     "str": (_str, 1, 1), "int": (_int, 1, 1), "float": (_float, 1, 1), "bool": (bool, 1, 1), "get": (_get, 2, 3),
-}  # fmt: skip
+}
 """Function, least and most number of values, by the name in an expression."""
 FUNCTIONS = frozenset(ARITIES)
 """The functions that an expression may call."""

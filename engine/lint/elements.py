@@ -1,4 +1,4 @@
-"""Which BPMN elements are run at all. What is merely drawn is let through; what would silently do nothing is refused."""
+"""Which BPMN elements are run. What is merely drawn is let through; what would silently do nothing is refused."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import re
 from lxml import etree
 
 from engine.findings import local
-from engine.lint.model import BPMNDI, DC, DI, EVENTS, FLOW_NODES, SPIFF, Context, Diagram, Node, Scope
-from engine.lint.model import is_bpmn, tag
+from engine.lint.model import BPMNDI, DC, DI, EVENTS, FLOW_NODES, SPIFF, Context, Diagram, Node, Scope, is_bpmn, tag
 
 RESERVED = frozenset({"Start", "End", "Root", "StartEventSplit", "StartEventJoin"})
 _ID = re.compile(r"[^\W\d][\w.-]{0,199}")
@@ -20,7 +19,7 @@ _DRAWN = frozenset(
         "dataObject", "dataObjectReference", "incoming", "outgoing", "auditing", "monitoring",
         "multiInstanceLoopCharacteristics", "standardLoopCharacteristics", "script",
     }
-)  # fmt: skip
+)
 _REFUSED = {
     "complexGateway": ("A complex gateway is not supported.", "Use exclusive or parallel gateways."),
     "adHocSubProcess": ("An ad hoc subprocess is not supported.", "Draw the order of its tasks in a subprocess."),
@@ -48,9 +47,10 @@ _REFUSED = {
 }
 _EXTENSIONS = frozenset(
     {
-        "properties", "serviceTaskOperator", "calledDecisionId", "messageVariable", "instructionsForEndUser", "category",
+        "properties", "serviceTaskOperator", "calledDecisionId", "messageVariable", "instructionsForEndUser",
+        "category",
     }
-)  # fmt: skip
+)
 _EVENTS: dict[str, frozenset[str]] = {
     "startEvent": frozenset({"none"}),
     "endEvent": frozenset({"none", "terminate", "error", "escalation", "cancel"}),
@@ -61,7 +61,7 @@ _EVENTS: dict[str, frozenset[str]] = {
 _EVENT_WORDS = {
     "startEvent": "start event", "endEvent": "end event", "intermediateCatchEvent": "intermediate catch event",
     "intermediateThrowEvent": "intermediate throw event", "boundaryEvent": "boundary event",
-}  # fmt: skip
+}
 _EVENT_ADVICE = {
     "compensate": "Draw the steps that undo, or let the cancellation process do it.",
     "link": "Draw the flow, or use a call activity for a part of the diagram.",
@@ -78,12 +78,12 @@ def check_elements(context: Context, diagram: Diagram) -> None:
     _check_ids(diagram)
     for scope in diagram.scopes:
         _check_scope(diagram, scope)
-    for node in diagram.root.iter():
-        if is_bpmn(node) and local(node) in _REFUSED:
-            message, advice = _REFUSED[local(node)]
-            diagram.report.error(node, f"unsupported-{local(node)}", message, advice)
-        elif isinstance(node.tag, str) and node.tag.startswith(f"{{{SPIFF}}}"):
-            _check_extension(diagram, node)
+    for xml in diagram.root.iter():
+        if is_bpmn(xml) and local(xml) in _REFUSED:
+            message, advice = _REFUSED[local(xml)]
+            diagram.report.error(xml, f"unsupported-{local(xml)}", message, advice)
+        elif isinstance(xml.tag, str) and xml.tag.startswith(f"{{{SPIFF}}}"):
+            _check_extension(diagram, xml)
     for node in diagram.nodes():
         if node.kind in EVENTS:
             _check_event(diagram, node)
@@ -104,7 +104,7 @@ def _check_root(diagram: Diagram) -> None:
             report.error(
                 process.xml, "not-executable", "The process is not marked as executable.",
                 'Set "Executable" in its properties.',
-            )  # fmt: skip
+            )
     ids = {process.id for process in diagram.processes}
     for participant in diagram.root.iter(tag("participant")):
         reference = participant.get("processRef")
@@ -112,7 +112,7 @@ def _check_root(diagram: Diagram) -> None:
             report.error(
                 participant, "participant", f"The pool shows a process {reference[:60]!r} that the file does not hold.",
                 "Draw the pool again around the process.",
-            )  # fmt: skip
+            )
 
 
 def _check_ids(diagram: Diagram) -> None:
@@ -127,7 +127,7 @@ def _check_ids(diagram: Diagram) -> None:
             diagram.report.error(
                 node, "duplicate-id", f"The id {name[:80]!r} is used twice, first in line {seen[name].sourceline}.",
                 "Give one of them another id.",
-            )  # fmt: skip
+            )
         seen.setdefault(name, node)
     for scope in diagram.scopes:
         _check_scope_ids(diagram, scope)
@@ -140,12 +140,12 @@ def _check_scope_ids(diagram: Diagram, scope: Scope) -> None:
             diagram.report.error(
                 node, "id", f"{name[:80]!r} cannot be the id of an element." if name else "The element has no id.",
                 "Use letters, digits and _, a letter first.",
-            )  # fmt: skip
+            )
         elif name in RESERVED or name.endswith(_RESERVED_ENDING):
             diagram.report.error(
                 node, "reserved-id", f"The id {name!r} is used by the engine itself.",
                 "Give the element another id, for example order_started.",
-            )  # fmt: skip
+            )
 
 
 def _check_scope(diagram: Diagram, scope: Scope) -> None:
@@ -161,14 +161,14 @@ def _check_scope(diagram: Diagram, scope: Scope) -> None:
         diagram.report.error(
             scope.xml, "event-subprocess", "An event subprocess does not stop the main flow.",
             "Use a boundary event on a subprocess, or the cancellation process.",
-        )  # fmt: skip
+        )
     declared = {node.get("id") for node in diagram.root.iter(tag("dataObject"))}
     for reference in scope.xml.findall(tag("dataObjectReference")):
         if reference.get("dataObjectRef") not in declared:
             diagram.report.error(
                 reference, "data-object", "The data object that it shows does not exist.",
                 "Remove it and draw the data object again.",
-            )  # fmt: skip
+            )
     for node in scope.nodes.values():
         if node.xml.get("isForCompensation", "").strip() in ("true", "1"):
             diagram.report.error(
@@ -222,12 +222,12 @@ def _check_event(diagram: Diagram, node: Node) -> None:
             node.xml, f"{'compensation' if node.event == 'compensate' else node.event}-event",
             f"{article} {kind} {what} is not run; it would silently do nothing.",
             _start_advice(node) or _EVENT_ADVICE.get(node.event, "Use another kind of event."),
-        )  # fmt: skip
+        )
     if node.event == "cancel" and not _in_transaction(node):
         report.error(
             node.xml, "cancel-event", f"A cancel {what} belongs to a transaction.",
             'To cancel the order, use an end event with the property "cancels".',
-        )  # fmt: skip
+        )
 
 
 def _start_advice(node: Node) -> str | None:
@@ -251,7 +251,7 @@ def _check_operator_names(diagram: Diagram) -> None:
                 diagram.report.error(
                     node.xml, "operator-id", f"The operation {operator.get('id')!r} has the id of an element.",
                     "Rename the element; the engine would take one for the other.",
-                )  # fmt: skip
+                )
 
 
 def _check_shapes(diagram: Diagram) -> None:
@@ -263,7 +263,7 @@ def _check_shapes(diagram: Diagram) -> None:
             diagram.report.error(
                 shape, "bounds", f"The shape of {shape.get('bpmnElement', '')[:60]!r} has no proper place or size.",
                 "Move the element in the editor and save again.",
-            )  # fmt: skip
+            )
     for point in diagram.root.iter(f"{{{DI}}}waypoint"):
         if not (_is_number(point.get("x")) and _is_number(point.get("y"))):
             diagram.report.error(
@@ -277,7 +277,7 @@ def _check_shapes(diagram: Diagram) -> None:
             diagram.report.warning(
                 shape, "shape", f"The picture shows {shape.get('bpmnElement', '')[:60]!r}, which does not exist.",
                 "Open the diagram in the editor and save it again.",
-            )  # fmt: skip
+            )
 
 
 def _is_number(value: str | None) -> bool:
@@ -301,7 +301,7 @@ def _check_same_declarations(context: Context, diagram: Diagram) -> None:
                     diagram.report.error(
                         node, "declaration", f"The {kind} {name!r} means something else in {other.file}.",
                         "Give it the same content there, or another id here.",
-                    )  # fmt: skip
+                    )
         own = {scope.id for scope in diagram.scopes}
         for scope in other.scopes:
             if scope.id in own:
@@ -309,4 +309,4 @@ def _check_same_declarations(context: Context, diagram: Diagram) -> None:
                 diagram.report.error(
                     twin_scope.xml, "duplicate-id", f"The id {scope.id!r} is used by {other.file} too.",
                     "Ids of processes and subprocesses are unique in a bundle; rename one.",
-                )  # fmt: skip
+                )

@@ -191,7 +191,7 @@ class Context:
 
 
 def read_diagram(file: str, root: etree._Element, report: Report) -> Diagram:
-    """The scopes, nodes and flows of a diagram; what is doubled or does not resolve is left out and reported by rules."""
+    """The scopes, nodes and flows of a diagram; what is doubled or joins nothing is left out, and rules report it."""
     diagram = Diagram(file, root, report)
     for kind in ("message", "error", "escalation", "signal"):
         diagram.declared[kind] = {node.get("id", ""): node for node in root.iterfind(tag(kind))}
@@ -216,7 +216,7 @@ def _read_scope(diagram: Diagram, xml: etree._Element, parent: Scope | None) -> 
                     child, name, child.get("sourceRef", ""), child.get("targetRef", ""),
                     None if condition is None else text_of(condition),
                 )
-            )  # fmt: skip
+            )
     for flow in scope.flows:
         if flow.source in scope.nodes:
             scope.nodes[flow.source].outgoing.append(flow)

@@ -11,7 +11,12 @@ MAX_IN_A_ROW = 300
 """The parser follows flows by recursion; far below Python's limit, with room for the caller's own frames."""
 MAX_PREDICTED = 5_000
 """Tasks that the engine would foresee: every parallel block that follows another doubles them."""
-_WAITING = frozenset({"userTask", "receiveTask", "intermediateCatchEvent", "eventBasedGateway", "subProcess", "transaction", "callActivity"})  # fmt: skip
+_WAITING = frozenset(
+    {
+        "userTask", "receiveTask", "intermediateCatchEvent", "eventBasedGateway", "subProcess", "transaction",
+        "callActivity",
+    }
+)
 
 
 def check_structure(context: Context, diagram: Diagram) -> None:
@@ -42,13 +47,13 @@ def _check_flows(scope: Scope) -> None:
             report.error(
                 flow.xml, "flow-end", f"The flow joins {missing[:60]!r}, which is not in this process.",
                 "Draw the flow again; flows do not cross the border of a subprocess.",
-            )  # fmt: skip
+            )
             continue
         if source is target:
             report.error(
                 source.xml, "self-loop", "The element flows to itself.",
                 "Put a gateway behind it that decides whether to repeat.",
-            )  # fmt: skip
+            )
         if target.kind in ("startEvent", "boundaryEvent"):
             report.error(flow.xml, "flow-end", "A flow leads into an event that begins.", "Lead it to the next task.")
         if source.kind == "endEvent":
@@ -58,18 +63,18 @@ def _check_flows(scope: Scope) -> None:
         if flow.condition is not None and source.kind not in DECIDING:
             report.error(
                 source.xml, "condition-ignored",
-                f"The condition on the flow {flow.id!r} is not looked at, because the flow leaves no exclusive gateway.",
+                f"The condition on its flow {flow.id!r} is not looked at, because it is no exclusive gateway.",
                 "Put an exclusive gateway between them.",
-            )  # fmt: skip
+            )
 
 
 def _check_starts(scope: Scope) -> None:
     starts = [node for node in scope.nodes.values() if node.kind == "startEvent"]
     if len(starts) != 1:
         scope.diagram.report.error(
-            scope.xml, "start-event", f"There are {len(starts)} start events." if starts else "There is no start event.",
+            scope.xml, "start-event", f"It has {len(starts)} start events." if starts else "It has no start event.",
             "Draw one start event.",
-        )  # fmt: skip
+        )
 
 
 def _check_outgoing(node: Node) -> None:
@@ -82,7 +87,7 @@ def _check_outgoing(node: Node) -> None:
         report.error(
             node.xml, "two-outgoing", f"{count} flows leave it.",
             "Put a gateway behind it: exclusive to choose one way, parallel to go all of them.",
-        )  # fmt: skip
+        )
     default = node.xml.get("default")
     if default is not None and node.kind not in DECIDING:
         report.error(
@@ -104,12 +109,12 @@ def _check_gateway(node: Node) -> None:
                 report.error(
                     node.xml, "event-gateway", f"It leads to {target.name!r}, which waits for no event.",
                     "Lead its flows to events that catch a message or a timer.",
-                )  # fmt: skip
+                )
             elif target.boundaries:
                 report.error(
                     target.xml, "event-gateway", "It stands behind an event-based gateway and has a boundary event.",
                     "Draw the other event beside it, behind the gateway.",
-                )  # fmt: skip
+                )
 
 
 def _check_decision(node: Node) -> None:
@@ -126,7 +131,7 @@ def _check_decision(node: Node) -> None:
         report.error(
             by_id[default].xml, "default-flow", "The default flow has a condition, which is not looked at.",
             "Remove the condition, or choose another default.",
-        )  # fmt: skip
+        )
     if len(node.outgoing) < 2:
         return
     for flow in node.outgoing:
@@ -135,12 +140,12 @@ def _check_decision(node: Node) -> None:
                 flow.xml, "no-condition",
                 f"The flow leaves the gateway {node.name!r} without a condition and is not its default.",
                 "Write a condition, or make it the default flow.",
-            )  # fmt: skip
+            )
     if default is None:
         report.warning(
             node.xml, "no-default", "No flow is its default: when no condition holds, the order stops as an incident.",
             "Make the harmless way the default flow.",
-        )  # fmt: skip
+        )
 
 
 def _check_boundary(node: Node) -> None:
@@ -153,7 +158,7 @@ def _check_boundary(node: Node) -> None:
         report.error(
             node.xml, "boundary", "An error always ends its task; the event is drawn as if it did not.",
             "Draw it with a solid border.",
-        )  # fmt: skip
+        )
 
 
 def _check_reachable(scope: Scope) -> None:
@@ -163,7 +168,7 @@ def _check_reachable(scope: Scope) -> None:
             scope.diagram.report.error(
                 node.xml, "unreachable", "No flow leads to it from the start, so it is never run and never checked.",
                 "Lead a flow to it, or remove it.",
-            )  # fmt: skip
+            )
 
 
 def _successors(scope: Scope, node: Node) -> list[Node]:
@@ -213,12 +218,12 @@ def _check_automatic_loops(context: Context, scope: Scope) -> None:
             scope.diagram.report.error(
                 nodes[0].xml, "endless-loop", "The flow turns in a circle in which nothing happens.",
                 "Put a task into the loop, or remove it.",
-            )  # fmt: skip
+            )
         else:
             scope.diagram.report.warning(
-                working[0].xml, "automatic-loop", "It stands in a loop in which nothing waits for a person or an event.",
+                working[0].xml, "automatic-loop", "It stands in a loop in which nothing waits for anybody.",
                 "Make sure that the loop comes to an end by itself.",
-            )  # fmt: skip
+            )
 
 
 def _runs_through(context: Context, node: Node) -> bool:
@@ -268,7 +273,7 @@ def _check_size(scope: Scope) -> None:
         report.error(
             scope.xml, "too-large", f"The process has {len(scope.nodes)} elements; at most {MAX_NODES} are run.",
             "Move parts of it into call activities.",
-        )  # fmt: skip
+        )
         return
     depth, deepest = _depth(scope)
     if depth > MAX_IN_A_ROW:
@@ -276,13 +281,13 @@ def _check_size(scope: Scope) -> None:
             deepest.xml if deepest else scope.xml, "too-long",
             f"{depth} elements follow one another; at most {MAX_IN_A_ROW} are run.",
             "Move a part of them into a call activity.",
-        )  # fmt: skip
+        )
     name, predicted = _predicted(scope)
     if predicted > MAX_PREDICTED:
         report.error(
             scope.nodes[name].xml, "too-wide", "From here on, parallel ways double again and again.",
             "Put a decision or fewer parallel blocks behind it, or move them into a call activity.",
-        )  # fmt: skip
+        )
 
 
 def _depth(scope: Scope) -> tuple[int, Node | None]:

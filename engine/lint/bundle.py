@@ -1,0 +1,198 @@
+"""Sorts the files of a bundle, runs the rules over them and looks at what the files have to do with each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from engine.decisions import read_decision
+from engine.errors import Finding
+from engine.findings import Report
+from engine.lint.elements import check_elements
+from engine.lint.events import check_events
+from engine.lint.forms import check_ui, read_form
+from engine.lint.lanes import check_lanes
+from engine.lint.model import Context, Diagram, Scope, read_diagram
+from engine.lint.structure import check_structure
+from engine.lint.tasks import check_tasks
+from engine.lint.variables import check_variables
+from engine.safe_xml import parse_xml
+from engine.specs import parse
+from handlers.contract import Operation
+
+MAX_FILES = 200
+MAX_BYTES = 20 * 1024 * 1024
+_FILE = re.compile(r"(?:(?P<folder>processes|forms)/)?(?P<name>[A-Za-z0-9_][\w.-]{0,120}\.(?P<kind>bpmn|dmn|json))")
+_RULES: tuple[Callable[[Context, Diagram], None], ...] = (
+    check_elements, check_structure, check_lanes, check_tasks, check_events, check_variables,
+)
+
+
+def check(files: Mapping[str, bytes], operations: Mapping[str, Operation]) -> list[Finding]:
+    """Everything that is wrong with a bundle, named by file, element and line; empty when it can be deployed.
+
+    Keys are `processes/x.bpmn`, `processes/x.dmn`, `forms/x.json`, `forms/x.ui.json`, or these names without a folder.
+    A bundle whose findings are all warnings can be deployed too. Never raises, whatever the bytes are.
+    """
+    bundle = Report("bundle")
+    if len(files) > MAX_FILES or sum(len(data) for data in files.values()) > MAX_BYTES:
+        bundle.error(None, "bundle-size", "The bundle is too large.", f"At most {MAX_FILES} files and 20 MB are taken.")
+        return bundle.findings
+    sorted_files = _sort(files, bundle)
+    context = Context(operations)
+    findings = list(bundle.findings)
+    _guarded(findings, "forms", lambda: findings.extend(_read_forms(context, sorted_files)))
+    _guarded(findings, "decision tables", lambda: findings.extend(_read_decisions(context, sorted_files)))
+    findings.extend(_read_diagrams(context, sorted_files))
+    for diagram in context.diagrams:
+        for rule in _RULES:
+            _guarded(findings, diagram.file, lambda rule=rule, diagram=diagram: rule(context, diagram))  # type: ignore[misc]
+        _guarded(findings, diagram.file, lambda diagram=diagram: _check_calls(context, diagram))  # type: ignore[misc]
+        findings.extend(diagram.report.findings)
+    _guarded(findings, "forms", lambda: findings.extend(_check_unused(context)))
+    if context.diagrams and not any(finding.severity == "error" for finding in findings):
+        findings.extend(_check_parsed(context))
+    return findings
+
+
+def _guarded(findings: list[Finding], what: str, rule: Callable[[], None]) -> None:
+    """Runs one rule; a file that is broken in a way no rule foresaw is a finding too."""
+    try:
+        rule()
+    except Exception as error:  # noqa: BLE001 - uploaded files must never end in a traceback
+        report = Report(what)
+        report.error(
+            None, "unreadable", f"It could not be checked ({type(error).__name__}: {str(error)[:120]}).",
+            "Open it in the editor, save it again, and report it if that does not help.",
+        )
+        findings.extend(report.findings)
+
+
+def _sort(files: Mapping[str, bytes], report: Report) -> dict[str, dict[str, tuple[str, bytes]]]:
+    """The files by kind and plain name, with the name they came under."""
+    found: dict[str, dict[str, tuple[str, bytes]]] = {"bpmn": {}, "dmn": {}, "form": {}, "ui": {}}
+    for file, data in sorted(files.items()):
+        match = _FILE.fullmatch(file)
+        kind = match["kind"] if match else ""
+        if match is None or match["folder"] == ("processes" if kind == "json" else "forms"):
+            report.error(
+                None, "file-name", f"{file[:120]!r} does not belong into a bundle.",
+                "A bundle holds processes/*.bpmn, processes/*.dmn and forms/*.json.",
+            )
+            continue
+        name = match["name"]
+        if kind == "json":
+            kind = "ui" if name.endswith(".ui.json") else "form"
+        if name in found[kind]:
+            report.error(None, "file-name", f"{name[:120]!r} is there twice.", "Keep one of them.")
+        found[kind][name] = (file, data)
+    if not found["bpmn"]:
+        report.error(None, "no-diagram", "The bundle holds no diagram.", "Add a .bpmn file.")
+    return found
+
+
+def _read_forms(context: Context, files: Mapping[str, Mapping[str, tuple[str, bytes]]]) -> list[Finding]:
+    findings: list[Finding] = []
+    for name, (file, data) in files["form"].items():
+        form = read_form(file, data)
+        context.forms[name] = form
+        findings.extend(form.report.findings)
+    for name, (file, data) in files["ui"].items():
+        findings.extend(check_ui(file, data, context.forms.get(name.removesuffix(".ui.json") + ".json")))
+    return findings
+
+
+def _read_decisions(context: Context, files: Mapping[str, Mapping[str, tuple[str, bytes]]]) -> list[Finding]:
+    findings: list[Finding] = []
+    for name, (file, data) in files["dmn"].items():
+        decision, found = read_decision(data, file)
+        findings.extend(found)
+        key = decision.id if decision is not None else name.removesuffix(".dmn")
+        if key in context.decisions:
+            report = Report(file)
+            report.error(None, "decision-twice", f"Two files hold a decision {key!r}.", "Keep one of them.")
+            findings.extend(report.findings)
+        context.decisions[key] = decision
+    return findings
+
+
+def _read_diagrams(context: Context, files: Mapping[str, Mapping[str, tuple[str, bytes]]]) -> list[Finding]:
+    findings: list[Finding] = []
+    for file, data in files["bpmn"].values():
+        root, found = parse_xml(data, file)
+        findings.extend(found)
+        if root is not None:
+            context.diagrams.append(read_diagram(file, root, Report(file)))
+    return findings
+
+
+def _check_calls(context: Context, diagram: Diagram) -> None:
+    """What processes have to do with each other: calls and cancellations."""
+    processes = context.processes
+    for process in diagram.processes:
+        undo = process.properties.get("cancellation")
+        if undo is not None and (undo not in processes or undo == process.id):
+            diagram.report.error(
+                process.xml, "cancellation", f"Its cancellation {undo[:60]!r} is no other process of the bundle.",
+                "Name the process that undoes it, and add its diagram.",
+            )
+        elif undo is not None and "cancellation" in processes[undo].properties:
+            diagram.report.error(
+                processes[undo].xml, "cancellation", "A process that cancels cannot be cancelled itself.",
+                "Remove its property cancellation.",
+            )
+        for node in diagram.nodes(process):
+            if node.kind == "callActivity":
+                called = node.xml.get("calledElement", "")
+                if called not in processes:
+                    diagram.report.error(
+                        node.xml, "called-process", f"It calls {called[:60]!r}, which is no process of the bundle."
+                        if called else "It calls no process.", "Choose the process, and add its diagram.",
+                    )
+                elif process.id in _called(context, called):
+                    diagram.report.error(
+                        node.xml, "calls-itself", f"The process {process.id!r} comes to call itself.",
+                        "Draw the repetition as a loop.",
+                    )
+
+
+def _called(context: Context, start: str) -> set[str]:
+    """A process and all that it calls."""
+    by_process: dict[Scope, list[str]] = {}
+    for diagram in context.diagrams:
+        for node in diagram.nodes():
+            if node.kind == "callActivity":
+                by_process.setdefault(node.scope.process, []).append(node.xml.get("calledElement", ""))
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            scope = context.processes.get(name)
+            waiting.extend(by_process.get(scope, ()) if scope is not None else ())
+    return seen
+
+
+def _check_unused(context: Context) -> list[Finding]:
+    used = {node.properties.get("formJsonSchemaFilename") for each in context.diagrams for node in each.nodes()}
+    findings: list[Finding] = []
+    for name, form in context.forms.items():
+        if name not in used:
+            report = Report(form.file)
+            report.warning(None, "unused-form", "No user task shows this form.", "Name it on its task, or remove it.")
+            findings.extend(report.findings)
+    return findings
+
+
+def _check_parsed(context: Context) -> list[Finding]:
+    """The last word has the engine's own parser, on what every rule has passed."""
+    report = Report("bundle")
+    try:
+        parse({diagram.file: diagram.root for diagram in context.diagrams})
+    except Exception as error:  # noqa: BLE001 - the parser raises whatever comes
+        report.error(
+            None, "engine", f"The engine cannot read the diagrams: {str(error)[:300]}.",
+            "Open them in the editor and save them again.",
+        )
+    return report.findings
