@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from engine.errors import NotFound
 from engine.views import InstanceView
-from web import queries
 from web.api.auth import Caller
 from web.api.endpoint import Calls
 from web.api.models import Output, Step, Time
@@ -50,8 +48,4 @@ def instance_body(view: InstanceView) -> dict[str, Any]:
 @calls.get("/instances/<id>", permission="orders.read", returns={200: InstanceOut}, problems=(404,))
 def get_instance(caller: Caller, id: str) -> InstanceOut:  # noqa: A002 - the path's own word
     """Look at one instance of any process."""
-    with caller.services.engine.reading() as session:
-        key = queries.business_key(session, id)
-    if key is None:
-        raise NotFound(f"There is no instance {id}.")
-    return InstanceOut(**instance_body(caller.services.engine.instance(key)))
+    return InstanceOut(**instance_body(caller.services.engine.instance_by_id(id)))

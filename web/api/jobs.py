@@ -9,7 +9,7 @@ from pydantic import Field
 from engine.views import JobView
 from web.api.auth import Caller
 from web.api.endpoint import Calls
-from web.api.models import Listing, Output, Paging, Time, bad_cursor
+from web.api.models import Listing, Output, Paging, Time
 
 calls = Calls("jobs")
 
@@ -46,12 +46,9 @@ class JobOut(Output):
 @calls.get("/jobs", permission="jobs.read", query=JobQuery, returns={200: Listing[JobOut]})
 def list_jobs(caller: Caller, query: JobQuery) -> Listing[JobOut]:
     """List jobs. `?state=dead` lists the incidents."""
-    try:
-        page = caller.services.engine.jobs(
-            state=query.state, order=query.order, limit=query.size, cursor=query.cursor
-        )  # fmt: skip
-    except ValueError:
-        raise bad_cursor() from None
+    page = caller.services.engine.jobs(
+        state=query.state, order=query.order, limit=query.size, cursor=query.cursor
+    )  # fmt: skip
     return Listing[JobOut](items=[_body(job) for job in page.items], next=page.next)
 
 

@@ -20,11 +20,11 @@ LONGEST_PAGE = 200
 
 
 def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
-"""RFC 3339 in UTC, e.g. `2026-03-01T09:30:00.000Z`."""
+"""RFC 3339 in UTC, e.g. `2026-03-01T09:30:00Z`; with microseconds when there are any, as the history's hashes cover them."""
 
 BusinessKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
 

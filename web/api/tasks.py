@@ -14,7 +14,7 @@ from handlers.contract import FieldError, Problem
 from web import accounts
 from web.api.auth import Caller
 from web.api.endpoint import Calls
-from web.api.models import Input, Listing, Output, Paging, Step, Time, bad_cursor, under
+from web.api.models import Input, Listing, Output, Paging, Step, Time, under
 from web.problems import ApiProblem, bad_input
 
 calls = Calls("tasks")
@@ -150,13 +150,10 @@ class Decided(Output):
 @calls.get("/tasks", permission="tasks.read", query=TaskQuery, returns={200: Listing[TaskOut]})
 def list_tasks(caller: Caller, query: TaskQuery) -> Listing[TaskOut]:
     """List the open tasks of the caller's teams, soonest due first. Owner and admin see all."""
-    try:
-        page = caller.services.engine.tasks(
-            caller.actor, team=query.team, mine=query.mine, order=query.order, step=query.step, q=query.q,
-            overdue=query.overdue, limit=query.size, cursor=query.cursor,
-        )  # fmt: skip
-    except ValueError:
-        raise bad_cursor() from None
+    page = caller.services.engine.tasks(
+        caller.actor, team=query.team, mine=query.mine, order=query.order, step=query.step, q=query.q,
+        overdue=query.overdue, limit=query.size, cursor=query.cursor,
+    )  # fmt: skip
     return Listing[TaskOut](items=[_row(task) for task in page.items], next=page.next)
 
 
