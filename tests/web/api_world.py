@@ -1,0 +1,174 @@
+"""Words for tests of the API: the app over the real engine, and a client for each person."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event
+from standardwebhooks import Webhook
+from werkzeug.test import TestResponse
+
+from engine import SYSTEM, Bundle, Database, Engine
+from handlers.catalogue import CatalogueRow, take_catalogue
+from tests.conftest import MovableClock
+from web import accounts
+
+ROOT = Path(__file__).parent.parent.parent
+SECRET = "whsec_" + base64.b64encode(b"a secret of some thirty-two bytes").decode()
+BASE = "/api/v1"
+
+
+def order_body(**changes: Any) -> dict[str, Any]:
+    """A complete order with details that step 2 finds right."""
+    return {
+        "customer": {"name": "Mia Tanaka", "email": "mia.tanaka@example.com", "phone": "+1 212 736 3100"},
+        "shipping_address": {
+            "street": "350 Fifth Avenue", "city": "New York", "region": "NY", "postal_code": "10118", "country": "US",
+        },
+        "items": [{"sku": "product-a", "quantity": 2}],
+        "payment_method": "credit_card",
+        "shipping_method": "standard",
+        **changes,
+    }  # fmt: skip
+
+
+@dataclass
+class Caller:
+    """One person with a bearer token."""
+
+    client: FlaskClient
+    token: str | None
+
+    def call(self, method: str, path: str, **options: Any) -> TestResponse:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        headers |= options.pop("headers", {})
+        return self.client.open(path if path.startswith("/api") else BASE + path, method=method, headers=headers, **options)
+
+    def get(self, path: str, **query: Any) -> TestResponse:
+        return self.call("GET", path, query_string=query)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> TestResponse:
+        return self.call("POST", path, **({"json": body} if body is not None else {}), **options)
+
+    def put(self, path: str, body: Any) -> TestResponse:
+        return self.call("PUT", path, json=body)
+
+
+@dataclass
+class World:
+    """A shop with its people, reached by the API."""
+
+    app: Flask
+    engine: Engine
+    database: Database
+    clock: MovableClock
+    wall_clock: MovableClock
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def of(self, name: str | None) -> Caller:
+        """The person of that name; None for a stranger."""
+        if name is None:
+            return Caller(self.app.test_client(), None)
+        if name not in self.tokens:
+            with self.database.write() as session:
+                self.tokens[name] = accounts.create_token(session, name, self.clock.now())
+        return Caller(self.app.test_client(), self.tokens[name])
+
+    def place(self, **changes: Any) -> str:
+        """Sales places an order; its number."""
+        answer = self.of("sales").post("/orders", order_body(**changes))
+        assert answer.status_code == 201, answer.get_data(as_text=True)
+        return str(answer.json["number"])
+
+    def work(self) -> None:
+        """The worker does what is due."""
+        while self.engine.work():
+            pass
+
+    def task_of(self, order: str, who: str = "owner") -> dict[str, Any]:
+        """The order's open task, whole."""
+        rows = self.of(who).get("/tasks", order=order).json["items"]
+        assert len(rows) == 1, rows
+        return dict(self.of(who).get(f"/tasks/{rows[0]['id']}").json)
+
+    def send(self, name: str, body: Any, *, message_id: str | None = None, off: timedelta = timedelta()) -> TestResponse:
+        """A signed message of somebody outside."""
+        raw = json.dumps(body)
+        at = self.wall_clock.now() + off
+        message_id = body.get("id", "") if message_id is None else message_id
+        headers = {
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": Webhook(SECRET).sign(message_id, at, raw),
+        }
+        return self.of(None).call(
+            "POST", f"/messages/{name}", data=raw, content_type="application/json", headers=headers
+        )
+
+    @contextmanager
+    def statements(self) -> Iterator[list[str]]:
+        """Collects the SQL statements of the block."""
+        seen: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+            seen.append(statement)
+
+        event.listen(self.database.engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            event.remove(self.database.engine, "before_cursor_execute", note)
+
+
+def shop_ports(folder: Path, clock: MovableClock) -> Any:
+    """The outside world of these tests: papers and mails are real, the rest is what the shop ships."""
+    from handlers.documents import FileStore, Renderer
+    from handlers.mail import OutboxTransport
+    from handlers.payments.embedded import EmbeddedProvider
+    from handlers.ports import Ports
+
+    return Ports(
+        payments=EmbeddedProvider(folder / "bank.db", clock, sleep=lambda _seconds: None),
+        couriers={},
+        mail=OutboxTransport(folder / "outbox"),
+        renderer=Renderer(ROOT / "documents"),
+        files=FileStore(folder / "files"),
+        public_url="https://shop.example",
+    )
+
+
+def open_shop(database: Database, clock: MovableClock, folder: Path) -> World:
+    """Deploys the shipped processes, stocks the shelves, lets the demo's people in."""
+    from handlers import registry
+    from web.api import register_api
+    from web.auth import init_auth
+    from web.services import KEY, Services
+
+    ports = shop_ports(folder, clock)
+    engine = Engine(database, registry(ports), clock)
+    engine.deploy(Bundle.from_folders(ROOT / "processes", ROOT / "forms"), SYSTEM)
+    with database.write() as session:
+        accounts.demo_users(session)
+        stock = {"north_america": 50, "europe": 50, "malaysia": 50}
+        rows = [
+            CatalogueRow(f"product-{x}", f"Product {x.upper()}", 2_490, "USD", 450, stock=stock) for x in "abcde"
+        ]
+        assert not take_catalogue(session, rows, clock.now()).errors
+    app = Flask(__name__)
+    app.config.update(SECRET_KEY="for tests", TESTING=True)
+    wall_clock = MovableClock(clock.now())
+    settings = SimpleNamespace(webhook_secret=SECRET)
+    app.extensions[KEY] = Services(engine, database, ports, settings, clock, wall_clock)
+    init_auth(app)
+    register_api(app)
+    return World(app, engine, database, clock, wall_clock)
