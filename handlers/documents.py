@@ -111,7 +111,7 @@ class FileStore:
         """Stores the bytes for good (on disk when this returns) and returns their SHA-256."""
         sha256 = hashlib.sha256(data).hexdigest()
         target = self._path(sha256)
-        if target.exists():
+        if target.exists() and target.read_bytes() == data:
             return sha256
         target.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as draft:

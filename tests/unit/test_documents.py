@@ -339,6 +339,8 @@ def test_a_damaged_file_is_not_handed_out(tmp_path: Path) -> None:
 
     with pytest.raises(NotStored, match="damaged"):
         store.get(sha256)
+    store.put(b"paper")
+    assert store.get(sha256) == b"paper"
 
 
 @pytest.mark.parametrize("name", ["0" * 64, "../../etc/passwd", "", "A" * 64])
