@@ -1,0 +1,40 @@
+"""The command line `waybill`. One file a group of commands; each opens the installation that the environment names."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from sqlalchemy.exc import OperationalError
+
+from cli import demo, files, operations, people, processes, serve
+from handlers.contract import WaybillError
+
+
+class _Group(click.Group):
+    """Turns every error that Waybill raises on purpose into one clear line."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except WaybillError as error:
+            click.echo(str(error), err=True)
+        except OperationalError as error:
+            click.echo(f"The database does not answer: {str(error.orig).strip().splitlines()[0]}", err=True)
+        sys.exit(1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="waybill")
+def main() -> None:
+    """Runs a company's order fulfilment as a BPMN diagram.
+
+    Where it runs and on what is told by the environment: WAYBILL_VAR (data folder), WAYBILL_DATABASE_URL, PORT, …
+    """
+
+
+for command in (
+    serve.run, serve.web, serve.worker, demo.demo, operations.db, processes.processes, files.catalogue, files.orders,
+    people.users, people.token, operations.jobs, operations.audit,
+):
+    main.add_command(command)
