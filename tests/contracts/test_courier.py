@@ -66,7 +66,7 @@ class World:
         self.clock.pass_time(days=30)
 
 
-def package(sscc: str = "095212340000000019", **changes: int) -> Package:
+def package(sscc: str = "095212340000000013", **changes: int) -> Package:
     measures = {"weight_g": 1_200, "length_cm": 40, "width_cm": 30, "height_cm": 20, **changes}
     return Package(sscc, **measures)
 
@@ -294,13 +294,13 @@ def test_all_couriers_may_share_one_file(tmp_path: Path) -> None:
 
 def test_the_couriers_label_names_every_parcel(world: World) -> None:
     """One routing label a parcel, with its SSCC and the tracking number."""
-    booking = world.book("k", "WB-1", package("095212340000000019"), package("095212340000000026"))
+    booking = world.book("k", "WB-1", package("095212340000000013"), package("095212340000000020"))
 
     label = world.courier.label(reference=booking.reference).decode()
 
     assert label.count("^XA") == label.count("^XZ") == 2
-    assert ">;>800095212340000000019" in label
-    assert ">;>800095212340000000026" in label
+    assert ">;>800095212340000000013" in label
+    assert ">;>800095212340000000020" in label
     assert booking.tracking_number in label
     with pytest.raises(Refused):
         world.courier.label(reference="unknown")
