@@ -122,6 +122,25 @@ def test_what_is_paid_is_not_due_again(till: Till) -> None:
     assert till.invoice()["due"] == 0
 
 
+def test_what_was_paid_back_is_due_again(till: Till) -> None:
+    """Credited, refunded, and invoiced once more: the money is no longer there."""
+    till.invoice()
+    till.capture()
+    till.credit("all")
+    till.refund()
+
+    assert till.invoice()["due"] == 144_517
+
+
+def test_an_invoice_credited_in_part_does_not_stand(till: Till) -> None:
+    """It no longer says what the order holds; its rest is credited and a new one written."""
+    till.invoice()
+    till.credit("part", product_b=1)
+
+    assert till.invoice()["number"] == "INV-2026-0002"
+    assert till.balance.owed == 144_517
+
+
 # --- credit notes ----------------------------------------------------------------------------------------------------
 
 
@@ -212,9 +231,7 @@ def test_the_order_is_what_counts(till: Till, session: Session) -> None:
     """A line that is new on the order comes onto the next invoice."""
     till.invoice()
     order = till.order
-    order.lines.append(
-        OrderLine(order_number=ORDER, position=3, sku="product-b", name="B", quantity=1, unit_price=100)
-    )
+    order.lines.append(OrderLine(order_number=ORDER, position=3, sku="product-b", name="B", quantity=1, unit_price=100))
     session.flush()
 
     till.invoice()

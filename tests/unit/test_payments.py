@@ -409,6 +409,30 @@ def test_a_refund_under_way_is_not_paid_a_second_time(till: Till) -> None:
     assert till.books == 0
 
 
+def test_a_part_under_way_is_not_paid_a_second_time(till: Till) -> None:
+    """The same for a part: there would be enough captured to pay it twice."""
+    till.capture()
+    till.credit("part", product_a=1)
+    till.prepare("payment.refund")
+
+    assert till.refund() == {"status": "nothing_owed", "amount": 0}
+
+
+def test_what_is_under_way_is_not_asked_of_the_same_capture_again(till: Till) -> None:
+    """More is owed back while a first refund is under way: the rest is taken from what is left of each capture."""
+    for amount in (9_000, 2_900):
+        till.transfer(amount)
+        till.prepare("payment.capture", method="bank_transfer")
+    till.credit("part", product_a=2)
+    till.prepare("payment.refund")
+    till.credit("all")
+
+    till.refund()
+
+    assert till.rows[-1] == ("refund", "done", 5_950)
+    assert till.balance.refunding == 5_950
+
+
 def test_a_refused_refund_stays_owed(till: Till) -> None:
     """The provider will not pay back: it is on record, and still owed."""
     with_token(till, "tok_refund_refused")
