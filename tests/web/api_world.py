@@ -6,10 +6,9 @@ import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from flask import Flask
@@ -18,12 +17,13 @@ from sqlalchemy import event
 from standardwebhooks import Webhook
 from werkzeug.test import TestResponse
 
-from engine import SYSTEM, Bundle, Database, Engine
-from handlers.catalogue import CatalogueRow, take_catalogue
-from tests.conftest import MovableClock
+import app
+from engine import Database, Engine
+from settings import load
+from tests.clock import MovableClock
 from web import accounts
+from web.services import KEY
 
-ROOT = Path(__file__).parent.parent.parent
 SECRET = "whsec_" + base64.b64encode(b"a secret of some thirty-two bytes").decode()
 BASE = "/api/v1"
 
@@ -52,7 +52,9 @@ class Caller:
     def call(self, method: str, path: str, **options: Any) -> TestResponse:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         headers |= options.pop("headers", {})
-        return self.client.open(path if path.startswith("/api") else BASE + path, method=method, headers=headers, **options)
+        return self.client.open(
+            path if path.startswith("/api") else BASE + path, method=method, headers=headers, **options
+        )
 
     def get(self, path: str, **query: Any) -> TestResponse:
         return self.call("GET", path, query_string=query)
@@ -101,7 +103,9 @@ class World:
         assert len(rows) == 1, rows
         return dict(self.of(who).get(f"/tasks/{rows[0]['id']}").json)
 
-    def send(self, name: str, body: Any, *, message_id: str | None = None, off: timedelta = timedelta()) -> TestResponse:
+    def send(
+        self, name: str, body: Any, *, message_id: str | None = None, off: timedelta = timedelta()
+    ) -> TestResponse:
         """A signed message of somebody outside."""
         raw = json.dumps(body)
         at = self.wall_clock.now() + off
@@ -130,45 +134,19 @@ class World:
             event.remove(self.database.engine, "before_cursor_execute", note)
 
 
-def shop_ports(folder: Path, clock: MovableClock) -> Any:
-    """The outside world of these tests: papers and mails are real, the rest is what the shop ships."""
-    from handlers.documents import FileStore, Renderer
-    from handlers.mail import OutboxTransport
-    from handlers.payments.embedded import EmbeddedProvider
-    from handlers.ports import Ports
-
-    return Ports(
-        payments=EmbeddedProvider(folder / "bank.db", clock, sleep=lambda _seconds: None),
-        couriers={},
-        mail=OutboxTransport(folder / "outbox"),
-        renderer=Renderer(ROOT / "documents"),
-        files=FileStore(folder / "files"),
+def open_shop(database_url: str, clock: MovableClock, folder: Path) -> World:
+    """An installation over an empty database: the shipped processes, stocked shelves, the demo's people."""
+    settings = load(
+        var=folder / "var",
+        demo=True,
+        database_url=database_url,
+        webhook_secret=SECRET,
         public_url="https://shop.example",
     )
-
-
-def open_shop(database: Database, clock: MovableClock, folder: Path) -> World:
-    """Deploys the shipped processes, stocks the shelves, lets the demo's people in."""
-    from handlers import registry
-    from web.api import register_api
-    from web.auth import init_auth
-    from web.services import KEY, Services
-
-    ports = shop_ports(folder, clock)
-    engine = Engine(database, registry(ports), clock)
-    engine.deploy(Bundle.from_folders(ROOT / "processes", ROOT / "forms"), SYSTEM)
-    with database.write() as session:
-        accounts.demo_users(session)
-        stock = {"north_america": 50, "europe": 50, "malaysia": 50}
-        rows = [
-            CatalogueRow(f"product-{x}", f"Product {x.upper()}", 2_490, "USD", 450, stock=stock) for x in "abcde"
-        ]
-        assert not take_catalogue(session, rows, clock.now()).errors
-    app = Flask(__name__)
-    app.config.update(SECRET_KEY="for tests", TESTING=True)
+    parts = app.build(settings, clock=clock)
+    app.install(parts)
+    flask = app.create_app(parts=parts)
     wall_clock = MovableClock(clock.now())
-    settings = SimpleNamespace(webhook_secret=SECRET)
-    app.extensions[KEY] = Services(engine, database, ports, settings, clock, wall_clock)
-    init_auth(app)
-    register_api(app)
-    return World(app, engine, database, clock, wall_clock)
+    flask.extensions[KEY] = replace(flask.extensions[KEY], wall_clock=wall_clock)
+    flask.config["TESTING"] = True
+    return World(flask, parts.engine, parts.database, clock, wall_clock)

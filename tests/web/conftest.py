@@ -9,19 +9,26 @@ from pathlib import Path
 import pytest
 
 from engine.store.database import Database
-from engine.store.tables import Base as EngineTables
-from tests.conftest import MovableClock
+from tests.clock import MovableClock
+from tests.conftest import empty_postgres
 from tests.web.api_world import World, open_shop
-from web.accounts import Base as AccountTables
 
 
 @pytest.fixture
 def world(tmp_path: Path, clock: MovableClock, sqlite_template: Path) -> Iterator[World]:
-    """The shop with its people and stocked shelves, reached by the API."""
+    """The shop with its people and stocked shelves, reached by the API. For rules that ask nothing of a database."""
     path = tmp_path / "waybill.db"
     shutil.copy(sqlite_template, path)
-    database = Database(f"sqlite:///{path}")
-    for tables in (EngineTables, AccountTables):
-        tables.metadata.create_all(database.engine)
-    yield open_shop(database, clock, tmp_path)
-    database.dispose()
+    world = open_shop(f"sqlite:///{path}", clock, tmp_path)
+    yield world
+    world.database.dispose()
+
+
+@pytest.fixture
+def each_world(database: Database, tmp_path: Path, clock: MovableClock) -> Iterator[World]:
+    """The same on each kind of database, for what is asked of SQL."""
+    world = open_shop(database.url.render_as_string(False), clock, tmp_path)
+    yield world
+    if not world.database.is_sqlite:
+        empty_postgres(world.database)
+    world.database.dispose()

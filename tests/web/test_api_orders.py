@@ -9,8 +9,11 @@ import pytest
 from sqlalchemy import func, select, update
 
 from engine.store.tables import Event, Instance
+from handlers.catalogue import demo_catalogue
 from handlers.tables import Document, IntakeKey, Order
 from tests.web.api_world import World, order_body
+
+UNIT_PRICE = next(row.unit_price for row in demo_catalogue() if row.sku == "product-a")
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -49,15 +52,15 @@ def test_an_order_by_api_has_step_1_behind_it(world: World) -> None:
     assert order["step"] == {"number": 5, "name": "Approval: Inventory Reservation"}
     assert [task["step"] for task in order["open_tasks"]] == [5]
     assert order["incidents"] == []
-    assert order["total"] == {"amount": 2 * 2_490, "currency": "USD"}
+    assert order["total"] == {"amount": UNIT_PRICE * 2, "currency": "USD"}
     assert order["tracking_url"].startswith("https://shop.example/track/")
     assert order["placed_at"] == "2026-11-23T08:00:00Z"
     assert order["source"] == "api"
 
 
-def test_the_same_key_and_body_give_one_order(world: World) -> None:
+def test_the_same_key_and_body_give_one_order(each_world: World) -> None:
     """A shop that hears no answer sends again, and gets the order it has placed."""
-    sales = world.of("sales")
+    sales = each_world.of("sales")
     key = {"Idempotency-Key": "shop-1"}
     first = sales.post("/orders", order_body(), headers=key)
     again = sales.post("/orders", dict(reversed(order_body().items())), headers=key)
@@ -66,9 +69,9 @@ def test_the_same_key_and_body_give_one_order(world: World) -> None:
     assert first.json["number"] == again.json["number"]
 
 
-def test_a_key_with_another_body_is_a_conflict(world: World) -> None:
+def test_a_key_with_another_body_is_a_conflict(each_world: World) -> None:
     """A key stands for one order; a second order under it would be lost without a word."""
-    sales = world.of("sales")
+    sales = each_world.of("sales")
     key = {"Idempotency-Key": "shop-1"}
     sales.post("/orders", order_body(), headers=key)
 
@@ -78,9 +81,9 @@ def test_a_key_with_another_body_is_a_conflict(world: World) -> None:
     assert answer.json["type"].endswith("/key-reused")
 
 
-def test_a_refused_order_leaves_its_key_free(world: World) -> None:
+def test_a_refused_order_leaves_its_key_free(each_world: World) -> None:
     """After a 422 the shop mends the order and sends it under the same key."""
-    sales = world.of("sales")
+    sales = each_world.of("sales")
     key = {"Idempotency-Key": "shop-1"}
     assert sales.post("/orders", changed("items/0/sku", "product-z"), headers=key).status_code == 422
 
@@ -217,25 +220,25 @@ def test_all_staff_may_read_orders(world: World) -> None:
     assert world.of(None).get(f"/orders/{number}").status_code == 401
 
 
-def test_the_list_is_walked_without_loss(world: World) -> None:
+def test_the_list_is_walked_without_loss(each_world: World) -> None:
     """Pages joined are the whole list, newest first, each order once."""
-    numbers = [world.place() for _ in range(5)]
+    numbers = [each_world.place() for _ in range(5)]
     seen: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
-        page = world.of("owner").get("/orders", limit=2, cursor=cursor).json
+        page = each_world.of("owner").get("/orders", limit=2, cursor=cursor).json
         seen += [order["number"] for order in page["items"]]
         cursor = page["next"]
 
     assert seen == numbers[::-1]
 
 
-def test_the_list_is_searched_and_filtered(world: World) -> None:
+def test_the_list_is_searched_and_filtered(each_world: World) -> None:
     """By state, and by words of customer, number or product."""
-    mia = world.place()
-    ole = world.place(customer={"name": "Ole Berg", "email": "ole@example.com", "phone": "+1 212 736 3100"})
-    world.of("sales").post(f"/orders/{mia}/cancel", {"reason": "The customer called."})
-    owner = world.of("owner")
+    mia = each_world.place()
+    ole = each_world.place(customer={"name": "Ole Berg", "email": "ole@example.com", "phone": "+1 212 736 3100"})
+    each_world.of("sales").post(f"/orders/{mia}/cancel", {"reason": "The customer called."})
+    owner = each_world.of("owner")
 
     def found(**query: str) -> list[str]:
         return [order["number"] for order in owner.get("/orders", **query).json["items"]]
@@ -248,8 +251,16 @@ def test_the_list_is_searched_and_filtered(world: World) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    [{"limit": "0"}, {"limit": "-1"}, {"limit": "x"}, {"cursor": "x"}, {"cursor": "W10"}, {"q": "\x00"}, {"colour": "red"}],
-)  # fmt: skip
+    [
+        {"limit": "0"},
+        {"limit": "-1"},
+        {"limit": "x"},
+        {"cursor": "x"},
+        {"cursor": "W10"},
+        {"q": "\x00"},
+        {"colour": "red"},
+    ],
+)
 def test_a_wrong_parameter_is_named(world: World, query: dict[str, str]) -> None:
     """A typing error in an address is an error, not another list."""
     answer = world.of("owner").get("/orders", **query)
@@ -265,17 +276,17 @@ def test_a_huge_limit_is_a_full_page(world: World) -> None:
     assert len(world.of("owner").get("/orders", limit=10**30).json["items"]) == 1
 
 
-def test_lists_ask_a_fixed_number_of_statements(world: World) -> None:
+def test_lists_ask_a_fixed_number_of_statements(each_world: World) -> None:
     """However many orders and tasks there are."""
     counts = []
     for _ in range(2):
         for _ in range(3):
-            world.place()
+            each_world.place()
         row = []
         for path in ("/orders", "/tasks"):
-            world.of("owner").get(path)
-            with world.statements() as statements:
-                world.of("owner").get(path)
+            each_world.of("owner").get(path)
+            with each_world.statements() as statements:
+                each_world.of("owner").get(path)
             row.append(len(statements))
         counts.append(row)
 
@@ -284,22 +295,22 @@ def test_lists_ask_a_fixed_number_of_statements(world: World) -> None:
     assert counts[0][1] <= 4
 
 
-def test_one_order_is_read_with_few_statements(world: World) -> None:
+def test_one_order_is_read_with_few_statements(each_world: World) -> None:
     """Everything about one order in at most 20 statements, two of them the caller's token."""
-    number = world.place()
-    world.of("owner").get(f"/orders/{number}")
+    number = each_world.place()
+    each_world.of("owner").get(f"/orders/{number}")
 
-    with world.statements() as statements:
-        world.of("owner").get(f"/orders/{number}")
+    with each_world.statements() as statements:
+        each_world.of("owner").get(f"/orders/{number}")
 
     assert len(statements) <= 20
 
 
-def test_the_history_is_in_order_and_chained(world: World) -> None:
+def test_the_history_is_in_order_and_chained(each_world: World) -> None:
     """Each line names the hash of the line before it."""
-    number = world.place()
+    number = each_world.place()
 
-    events = world.of("finance").get(f"/orders/{number}/history").json["items"]
+    events = each_world.of("finance").get(f"/orders/{number}/history").json["items"]
 
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert [event["previous"] for event in events[1:]] == [event["hash"] for event in events[:-1]]
@@ -332,24 +343,30 @@ def test_an_order_that_is_not_there_is_404(world: World, number: str, path: str)
 # --- papers ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_paper_is_fetched_as_it_was_made(world: World) -> None:
+def test_a_paper_is_fetched_as_it_was_made(each_world: World) -> None:
     """The newest of its name, with the bytes that were stored."""
-    number = world.place()
-    files = world.app.extensions["waybill"].ports.files
-    with world.database.write() as session:
+    number = each_world.place()
+    files = each_world.app.extensions["waybill"].ports.files
+    with each_world.database.write() as session:
         for version in (b"first", b"second"):
             session.add(
                 Document(
-                    order_number=number, name="invoice.pdf", title="INV-1", content_type="application/pdf",
-                    sha256=files.put(version), size=len(version), made_at=world.clock.now(), key=version.decode(),
-                )  # fmt: skip
+                    order_number=number,
+                    name="invoice.pdf",
+                    title="INV-1",
+                    content_type="application/pdf",
+                    sha256=files.put(version),
+                    size=len(version),
+                    made_at=each_world.clock.now(),
+                    key=version.decode(),
+                )
             )
 
-    answer = world.of("finance").get(f"/orders/{number}/documents/invoice.pdf")
+    answer = each_world.of("finance").get(f"/orders/{number}/documents/invoice.pdf")
 
     assert (answer.status_code, answer.get_data(), answer.content_type) == (200, b"second", "application/pdf")
     assert f"{number}-invoice.pdf" in answer.headers["Content-Disposition"]
-    listed = world.of("finance").get(f"/orders/{number}").json["documents"]
+    listed = each_world.of("finance").get(f"/orders/{number}").json["documents"]
     assert [(document["name"], document["size"]) for document in listed] == [("invoice.pdf", 6)]
 
 
@@ -365,10 +382,10 @@ def test_a_paper_that_is_not_made_is_404(world: World, name: str) -> None:
 # --- cancelling ------------------------------------------------------------------------------------------------------
 
 
-def test_an_order_is_cancelled_once(world: World) -> None:
+def test_an_order_is_cancelled_once(each_world: World) -> None:
     """202 while it is undone, then it is cancelled; asking again changes nothing."""
-    number = world.place()
-    sales = world.of("sales")
+    number = each_world.place()
+    sales = each_world.of("sales")
 
     first = sales.post(f"/orders/{number}/cancel", {"reason": "The customer called."})
     again = sales.post(f"/orders/{number}/cancel", {"reason": "Once more."})
