@@ -35,7 +35,7 @@ _UI_KEYS = {
     "ui:order", "ui:widget", "ui:help", "ui:options", "ui:placeholder", "ui:title", "ui:description", "ui:autofocus",
     "ui:readonly", "ui:disabled", "ui:autocomplete", "ui:emptyValue",
 }
-_WIDGETS = {"textarea", "radio", "select", "text", "checkbox", "date", "email", "hidden", "updown"}
+_WIDGETS = {"textarea", "radio", "select", "text", "checkbox", "checkboxes", "date", "email", "hidden", "updown"}
 
 
 def read_form(file: str, data: bytes) -> Form:
@@ -206,7 +206,7 @@ def _check_field(report: _JsonReport, field: Any, path: str, *, depth: int) -> i
     if kind == "object" or (kind == "array" and depth > 0):
         report.at(
             path, "form-nesting", "The field is nested deeper than a form can show.",
-            "A form has plain fields and one level of lists of objects.",
+            "A form has plain fields, pick lists and one level of lists of objects.",
         )
         return 0
     _check_keywords(report, field, path, kind)
@@ -237,10 +237,17 @@ def _check_array(report: _JsonReport, field: dict[str, Any], path: str) -> int:
             path + "/maxItems", "form-max-items", "The list may grow without end.", 'Write "maxItems", at most 1000.'
         )
     items = field.get("items")
+    if isinstance(items, dict) and items.get("type") == "string" and ("oneOf" in items or "enum" in items):
+        _check_keywords(report, items, path + "/items", "string")
+        _check_choices(report, items, path + "/items", "string")
+        if field.get("uniqueItems") is not True:
+            report.at(path, "form-items", "A choice may be ticked twice.", 'Write "uniqueItems": true.')
+        return 0
     if not isinstance(items, dict) or items.get("type") != "object":
         report.at(
-            path + "/items", "form-items", "The list does not hold objects.",
-            'Write "items": {"type": "object", "additionalProperties": false, "properties": {…}}.',
+            path + "/items", "form-items", "The list holds neither objects nor choices.",
+            'Write "items": {"type": "object", "additionalProperties": false, "properties": {…}}, '
+            "or a string with a pick list.",
         )
         return 0
     return _check_object(report, items, path + "/items", depth=1)
@@ -284,7 +291,7 @@ def _check_choices(report: _JsonReport, field: dict[str, Any], path: str, kind: 
         entries = field["oneOf"]
         if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
             report.at(
-                path + "/oneOf", "form-choices", "A pick list is a list of entries with const and title only.",
+                path + "/oneOf", "form-choices", "A pick list has entries of const, title and perhaps description.",
                 'Write {"const": "courier_a", "title": "Courier A"}.',
             )
             return
@@ -302,7 +309,9 @@ def _check_choices(report: _JsonReport, field: dict[str, Any], path: str, kind: 
 
 
 def _is_entry(entry: Any) -> bool:
-    return isinstance(entry, dict) and set(entry) == {"const", "title"} and isinstance(entry["title"], str)
+    if not isinstance(entry, dict) or not {"const", "title"} <= set(entry) <= {"const", "title", "description"}:
+        return False
+    return all(isinstance(entry.get(name, ""), str) for name in ("title", "description"))
 
 
 def _check_ui_level(report: _JsonReport, ui: dict[str, Any], schema: Any, path: str) -> None:

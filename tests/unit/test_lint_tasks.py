@@ -1,0 +1,175 @@
+"""The linter's rules about tasks, gates, operations, parameters and expressions."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.lint_bundle import findings_of, flow, good_bundle, process, properties, rules, service, spoiled
+from tests.unit.lint_bundle import TABLE
+
+MUTANTS = [
+    # text, replacement, element, rule
+    ('name="team" value="sales"', 'name="group" value="sales"', "take_order", "team"),
+    ('name="team" value="sales"', 'name="group" value="sales"', "take_order", "unknown-property"),
+    ('name="team" value="sales"', 'name="team" value="two words"', "take_order", "team"),
+    ('value="owner"', 'value=""', "take_order", "escalate-to"),
+    ('name="due" value="PT4H"', 'name="due" value=""', "take_order", "due"),
+    ('name="due" value="PT4H"', 'name="due" value="R3/PT4H"', "take_order", "due"),
+    ('value="take_order.json"', 'value="gone.json"', "take_order", "form"),
+    ('name="formJsonSchemaFilename"', 'name="formUiSchemaFilename"', "take_order", "form"),
+    ('name="onComplete" value="order.take"', 'name="commits" value="true"', "take_order", "result-variable"),
+    ('value="order.take"', 'value="order.gone"', "take_order", "unknown-operation"),
+    ('value="order.take"', 'value="order.submission"', "take_order", "wrong-operation"),
+    ('value="order.take"', 'value="mail.send_out"', "take_order", "wrong-operation"),
+    ('value="order.form"', 'value="order.take"', "take_order", "wrong-operation"),
+    ('value="order.form"', 'value="gone"', "take_order", "unknown-operation"),
+    ('name="resultVariable" value="order"', 'name="resultVariable" value="my order"', "take_order", "variable-name"),
+    ('name="resultVariable" value="order"', 'name="resultVariable" value="len"', "take_order", "variable-name"),
+    ('name="step" value="1"', 'name="step" value="one"', "take_order", "step"),
+    ('name="step" value="1"', 'name="step" value="0"', "take_order", "step"),
+    ('name="step" value="1"', 'name="step" value="4"', "parcel", "step"),
+    ('name="step" value="2"', 'name="step" value="1"', "reserve", "step"),
+    ('name="kind" value="approval"', 'name="kind" value="form"', "sign", "kind"),
+    ('name="kind" value="approval"', 'name="escalateTo" value="owner"', "sign", "approval-property"),
+    # gates
+    ('name="submits" value="1,2"', 'name="submits" value="1,9"', "sign", "approval"),
+    ('name="submits" value="1,2"', 'name="submits" value=""', "sign", "approval"),
+    ('name="submits" value="1,2"', 'name="submits" value="3"', "sign", "approval"),
+    ('name="sendBackTo" value="1,2"', 'name="sendBackTo" value="first"', "sign", "approval"),
+    ('name="sendBackTo" value="1,2"', 'name="escalateTo" value="owner"', "sign", "approval"),
+    ('name="submission" value="order.submission"', 'name="escalateTo" value="owner"', "sign", "approval"),
+    ('value="order.submission"', 'value="order.gone"', "sign", "unknown-operation"),
+    ('value="order.submission"', 'value="order.take"', "sign", "wrong-operation"),
+    ('value="signers.count"', 'value="signers.count ="', "sign", "expression"),
+    ('value="signers.count"', 'value="signers.total"', "sign", "unknown-key"),
+    ('name="separateFrom" value="take_order"', 'name="separateFrom" value="reserve"', "sign", "separate-from"),
+    ('name="separateFrom" value="take_order"', 'name="onComplete" value="order.take"', "sign", "approval"),
+    # service tasks
+    ('id="stock.reserve"', 'id="stock.gone"', "reserve", "unknown-operation"),
+    ('id="stock.reserve"', 'id="take_order"', "reserve", "operator-id"),
+    ('id="stock.reserve"', 'id=""', "reserve", "no-operator"),
+    ('resultVariable="reservation"', 'resultVariable="a-b"', "reserve", "variable-name"),
+    ('<spiffworkflow:parameter id="sku" type="str" value="order.sku"/>', "", "reserve", "parameter"),
+    ('<spiffworkflow:parameter id="sku" type="str"', '<spiffworkflow:parameter id="sku"', "reserve", "parameter"),
+    ('id="sku" type="str" value="order.sku"', 'id="sku" type="str"', "reserve", "parameter"),
+    ('id="sku" type="str"', 'id="article" type="str"', "reserve", "parameter"),
+    ('id="sku" type="str"', 'id="sku" type="int"', "reserve", "parameter"),
+    ('value="order.sku"/>', 'value="order.sku"/><spiffworkflow:parameter id="sku" type="str" value="1"/>',
+     "reserve", "parameter"),
+    ('value="order.sku"', 'value="order.sku.__class__"', "reserve", "expression"),
+    ('value="order.sku"', 'value="oder.sku"', "reserve", "unknown-variable"),
+    ("</spiffworkflow:parameters></spiffworkflow:serviceTaskOperator>",
+     '</spiffworkflow:parameters><spiffworkflow:retry retries="often"/></spiffworkflow:serviceTaskOperator>',
+     "reserve", "retry"),
+    # decisions, scripts, messages
+    ("<spiffworkflow:calledDecisionId>signers<", "<spiffworkflow:calledDecisionId>gone<", "look_up",
+     "unknown-decision"),
+    ("reminders = 1", "reminders", "count", "script"),
+    ("reminders = 1", "message = 1", "count", "variable-name"),
+    ("reminders = 1", "reminders = reminder + 1", "count", "unknown-variable"),
+    (">payment<", ">pay ment<", "wait", "variable-name"),
+    ("message.reference ==", "message.reference =", "wait", "expression"),
+    ("message.reference == reservation.reference", "report.reference == 1", "wait", "unknown-variable"),
+    (properties(cancels="true"), properties(accepts="message.a"), "rejected", "accepts"),
+    # conditions
+    ('sign.decision == "approve"', "sign.decision = 1", "signed__wait", "expression"),
+    ('sign.decision == "approve"', 'sign.decision == "approved"', "signed__wait", "impossible-value"),
+    ('sign.decision == "approve"', 'sign.decision in ["approve", "yes"]', "signed__wait", "impossible-value"),
+    ('sign.decision == "approve"', "sign.send_back_to == 3", "signed__wait", "impossible-value"),
+    ('sign.decision == "approve"', "sign.answer == 1", "signed__wait", "unknown-key"),
+    ('sign.decision == "approve"', "take_order.colour == 1", "signed__wait", "unknown-key"),
+    ('sign.decision == "approve"', 'take_order.kind == "loan"', "signed__wait", "impossible-value"),
+    ('sign.decision == "approve"', "message.total > 1".replace(">", "&gt;"), "signed__wait", "unknown-variable"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "element", "rule"), MUTANTS, ids=lambda value: str(value)[:40])
+def test_a_fault_is_named_with_its_element(old: str, new: str, element: str, rule: str) -> None:
+    """What is wrong is said of the element that is wrong."""
+    assert rule in rules(findings_of(spoiled(old, new)), element)
+
+
+def test_a_gate_whose_decision_nobody_reads_is_refused() -> None:
+    """A rejection must not go on as if it were an approval."""
+    files = spoiled('sign.decision == "approve"', "order.total == 1")
+    files = {name: data.replace(b'sign.decision == "reject"', b"order.total == 2") for name, data in files.items()}
+
+    assert "decision-unheeded" in rules(findings_of(files), "sign")
+
+
+def test_an_unknown_variable_is_a_warning() -> None:
+    """An instance may be started with variables that nothing on the diagram writes."""
+    [finding] = findings_of(spoiled('value="order.sku"', 'value="oder.sku"'))
+
+    assert finding.severity == "warning"
+    assert "'oder'" in finding.message
+    assert "order" in finding.advice
+
+
+def test_missing_and_unknown_parameters_are_both_named() -> None:
+    """A misspelt parameter is one too many and one too few; both are said with the operation's own names."""
+    found = findings_of(spoiled('id="sku" type="str"', 'id="article" type="str"'))
+
+    assert {finding.message for finding in found} == {
+        "stock.reserve takes no parameter 'article'.", "stock.reserve needs the parameter 'sku'."
+    }
+
+
+def test_an_unknown_operation_shows_its_neighbours() -> None:
+    """The advice names operations of the same area."""
+    [finding] = findings_of(spoiled('id="stock.reserve"', 'id="stock.reserved"'))
+
+    assert "stock.release, stock.reserve" in finding.advice
+
+
+LOOPS = [
+    ("", {"repetition"}),
+    ("<bpmn:loopCardinality>3</bpmn:loopCardinality>", set()),
+    ("<bpmn:loopCardinality>3 +</bpmn:loopCardinality>", {"expression"}),
+    ("<bpmn:loopDataInputRef>parcels</bpmn:loopDataInputRef>", {"repetition"}),
+    ('<bpmn:loopDataInputRef>parcels</bpmn:loopDataInputRef><bpmn:inputDataItem id="parcel"/>', set()),
+    ('<bpmn:loopDataInputRef>a b</bpmn:loopDataInputRef><bpmn:inputDataItem id="parcel"/>', {"variable-name"}),
+    ('<bpmn:loopCardinality>3</bpmn:loopCardinality><bpmn:loopDataOutputRef>r</bpmn:loopDataOutputRef>',
+     {"repetition"}),
+    ("<bpmn:loopCardinality>3</bpmn:loopCardinality><bpmn:completionCondition>done =</bpmn:completionCondition>",
+     {"expression"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "expected"), LOOPS)
+def test_a_task_for_several_items_says_which(body: str, expected: set[str]) -> None:
+    """A multi-instance task has either a number or a list with the name of its item."""
+    task = service("work", "mail.send_out", "mail").replace(
+        "</bpmn:serviceTask>",
+        f"<bpmn:multiInstanceLoopCharacteristics>{body}</bpmn:multiInstanceLoopCharacteristics></bpmn:serviceTask>",
+    )
+
+    assert rules(findings_of(process(task + flow("begin", "work") + flow("work", "finish"))), "work") == expected
+
+
+@pytest.mark.parametrize(
+    ("loop", "expected"),
+    [
+        ("<bpmn:standardLoopCharacteristics/>", {"repetition"}),
+        ('<bpmn:standardLoopCharacteristics loopMaximum="many"/>', {"repetition"}),
+        ('<bpmn:standardLoopCharacteristics loopMaximum="3"/>', set()),
+        ('<bpmn:standardLoopCharacteristics testBefore="1" loopMaximum="3"/>', {"boolean"}),
+    ],
+)
+def test_a_loop_has_an_end(loop: str, expected: set[str]) -> None:
+    """A task that repeats itself says until when."""
+    task = service("work", "mail.send_out", "mail").replace("</bpmn:serviceTask>", loop + "</bpmn:serviceTask>")
+
+    assert rules(findings_of(process(task + flow("begin", "work") + flow("work", "finish"))), "work") == expected
+
+
+def test_a_decision_table_that_is_wrong_is_named_with_its_cell() -> None:
+    """What is wrong with a table is said when the bundle is checked."""
+    assert "dmn-cell" in rules(findings_of(spoiled("&lt;= 500", "[1..500]", TABLE)), "c1")
+
+
+def test_two_tables_of_one_id_are_refused() -> None:
+    """A decision is read under its id, so there is one of each."""
+    files = good_bundle()
+
+    assert "decision-twice" in rules(findings_of(files | {"processes/twin.dmn": files[TABLE]}), None)
