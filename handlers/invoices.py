@@ -122,6 +122,9 @@ _WHY = {
 }
 
 
+_LONGEST_REASON = 200
+
+
 @operation("invoice.credit")
 def credit(call: Call, scope: str) -> Mapping[str, Any]:
     """Takes back on paper what is not to be paid: `all` (cancelled), `refund` (all of a lost delivery) or `part`.
@@ -133,6 +136,7 @@ def credit(call: Call, scope: str) -> Mapping[str, Any]:
         raise ValueError(f"invoice.credit knows the scopes {', '.join(_WHY)}, not {scope!r}.")
     papers = papers_of(call.session, call.order)
     wanted = _lost_items(call.variables) if scope == "part" else None
+    reason = _reason(call.variables, scope)
     notes = []
     for invoice in papers:
         if invoice.kind != INVOICE:
@@ -140,9 +144,16 @@ def credit(call: Call, scope: str) -> Mapping[str, Any]:
         quantities = remaining(invoice, papers)
         if wanted is not None:
             quantities = _take(invoice, quantities, wanted)
-        note = _credit(call, invoice, quantities, _WHY[scope], papers)
+        note = _credit(call, invoice, quantities, reason, papers)
         notes += [note] if note is not None else []
     return {"number": notes[-1].number if notes else None, "total": sum(note.total for note in notes)}
+
+
+def _reason(variables: Mapping[str, Any], scope: str) -> str:
+    """What stands on the credit note: why, and what the person wrote who decided it."""
+    decided = variables.get("cancellation" if scope == "all" else "handle_exception") or {}
+    words = " ".join(str(decided.get("reason") or "").split())
+    return f"{_WHY[scope]} {words}".strip()[:_LONGEST_REASON]
 
 
 def _lost_items(variables: Mapping[str, Any]) -> dict[str, int]:

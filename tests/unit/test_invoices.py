@@ -185,6 +185,18 @@ def test_no_more_is_credited_than_was_invoiced(till: Till) -> None:
     assert till.credit("part", product_b=1) == {"number": None, "total": 0}
 
 
+def test_the_credit_note_says_why(till: Till) -> None:
+    """The reason of the cancellation, or of the delivery exception, stands on it, cut to what fits."""
+    till.invoice()
+    till.variables["cancellation"] = {"reason": "She changed\nher mind. " * 20}
+
+    till.credit("all")
+
+    (note,) = [paper for paper in till.papers if paper.kind == "credit_note"]
+    assert note.reason.startswith("The order was cancelled. She changed her mind.")
+    assert len(note.reason) == 200
+
+
 def test_an_unknown_scope_is_our_mistake(till: Till) -> None:
     """A diagram that asks for something else is told what there is."""
     with pytest.raises(ValueError, match="all, refund, part"):
