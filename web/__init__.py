@@ -1,1 +1,64 @@
-"""Pages and API. Knows no SpiffWorkflow."""
+"""Pages and API: what people and other systems see of Waybill. Knows no SpiffWorkflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from web.services import KEY, Services
+
+if TYPE_CHECKING:
+    from engine import Engine
+    from engine.store.database import Database
+    from handlers.contract import Clock
+    from handlers.ports import Ports
+    from settings import Settings
+
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of any request; single calls set less."""
+MAX_FORM = 1024 * 1024
+"""Bytes of a posted HTML form's fields."""
+
+
+def create_web(
+    engine: Engine,
+    database: Database,
+    ports: Ports,
+    settings: Settings,
+    clock: Clock,
+    *,
+    worker_alive: Callable[[], bool] | None = None,
+) -> Flask:
+    """The Flask app over the parts that `app.py` has made."""
+    from web.api import register_api
+    from web.assets import init_assets
+    from web.auth import init_auth
+    from web.headers import init_headers
+    from web.pages.routes import init_pages
+
+    app = Flask(__name__)
+    services = Services(engine, database, ports, settings, clock)
+    app.extensions[KEY] = services if worker_alive is None else replace(services, worker_alive=worker_alive)
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SESSION_COOKIE_NAME="waybill",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=ports.public_url.startswith("https://"),
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=12),
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        MAX_FORM_MEMORY_SIZE=MAX_FORM,
+        MAX_FORM_PARTS=5000,
+    )
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    init_headers(app)
+    init_assets(app)
+    init_auth(app)
+    init_pages(app)
+    register_api(app)
+    return app

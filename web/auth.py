@@ -94,7 +94,7 @@ def init_auth(app: Flask) -> None:
         epoch, _, name = identity.partition(":")
         with current_services().database.read() as database:
             user = accounts.find_user(database, name)
-        return person(user) if user and user.active and str(user.session_epoch) == epoch else None
+            return person(user) if user and user.active and str(user.session_epoch) == epoch else None
 
     app.config["WTF_CSRF_CHECK_DEFAULT"] = False
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # as long as the session: a form that lay open over lunch is still good
@@ -104,8 +104,8 @@ def init_auth(app: Flask) -> None:
 
 def _check_forgery() -> None:
     """Every changing request of a browser carries the session's token. A bearer token cannot be sent by a foreign
-    page, and a webhook is signed, so these need none."""
-    if request.method in _SAFE or _bearer() is not None or request.endpoint is None:
+    page, and a webhook is signed, so these need none; calls of the API check theirs themselves."""
+    if request.method in _SAFE or _bearer() is not None or request.endpoint is None or request.blueprint == "api":
         return
     view = current_app.view_functions.get(request.endpoint)
     if getattr(view, "__permission__", None) == SIGNED or request.blueprint == "api":

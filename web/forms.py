@@ -202,7 +202,7 @@ def _as_array(
     options = ui.get("ui:options", {})
     item_ui = ui.get("items", {})
     made.kind = "rows"
-    made.row_name = str(items.get("title") or "Row")
+    made.row_name = str(items.get("title") or _singular(made.label))
     made.children = _fields(items, item_ui, {}, f"{made.pointer}/-", {})
     present = value if isinstance(value, list) else []
     wanted = max(len(present), int(schema.get("minItems", 0)))
@@ -213,6 +213,11 @@ def _as_array(
             row[0].errors.append(text)
     made.can_add = bool(options.get("addable", True)) and len(rows) < min(int(schema.get("maxItems", 200)), _MAX_ROWS)
     made.can_remove = bool(options.get("removable", True)) and len(rows) > int(schema.get("minItems", 0))
+
+
+def _singular(title: str) -> str:
+    """What one row of a list is called: of `Parcels` a parcel, of anything less regular a line."""
+    return title[:-1] if title.isalpha() and title.endswith("s") and title != "Contents" else "Line"
 
 
 def _as_scalar(made: Field, schema: Mapping[str, Any], ui: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
+from engine.definitions import Bundle
 from engine.store.tables import Instance, Job, ProcessVersion, Task
 from handlers import tables as shop
 from web.rows import (
@@ -239,9 +240,16 @@ def find_order(session: Session, text: str) -> str | None:
     return direct or session.scalar(select(shop.Order.number).where(shop.Order.order_ref == text))
 
 
-def business_key(session: Session, instance_id: str) -> str | None:
-    """The business key of the instance with that id, or None."""
-    return session.scalar(select(Instance.business_key).where(Instance.id == instance_id))
+def numbers_of(session: Session, q: str, *, limit: int = 200, process: str = PROCESS) -> list[str]:
+    """Numbers of open orders that a search finds by customer, city, reference or SKU, newest first."""
+    statement = (
+        select(Instance.business_key)
+        .outerjoin(shop.Order, shop.Order.number == Instance.business_key)
+        .where(Instance.process_key == process, Instance.status.in_(("open", "cancelling")), _matches(q))
+        .order_by(Instance.started_at.desc())
+        .limit(limit)
+    )
+    return list(session.scalars(statement))
 
 
 # --- the house ------------------------------------------------------------------------------------------------------
@@ -320,6 +328,14 @@ def job_counts(session: Session) -> dict[str, int]:
     """How many jobs are in each state."""
     found = session.execute(select(Job.state, func.count()).group_by(Job.state)).all()
     return {state: int(count) for state, count in found}
+
+
+def bundle_files(session: Session, key: str, version: int) -> dict[str, bytes]:
+    """The files of one deployed version, by name; empty when there is none."""
+    packed = session.scalar(
+        select(ProcessVersion.bundle).where(ProcessVersion.key == key, ProcessVersion.version == version)
+    )
+    return dict(Bundle.unpack(packed).files) if packed else {}
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------

@@ -12,30 +12,12 @@ from babel.core import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 
+from handlers.picklists import COURIERS, FOLLOW_UPS, PAYMENT_METHODS, REGIONS, SHIPPING_METHODS
 from web.accounts import TEAMS
 
 LOCALE = Locale.parse("en_US")
 
-LABELS: dict[str, str] = {
-    "credit_card": "Credit Card",
-    "paypal": "PayPal",
-    "bank_transfer": "Bank Transfer",
-    "standard": "Standard Shipping",
-    "express": "Express Shipping",
-    "overnight": "Overnight Shipping",
-    "north_america": "North America",
-    "europe": "Europe",
-    "malaysia": "Malaysia",
-    "courier_a": "Courier A",
-    "courier_b": "Courier B",
-    "courier_c": "Courier C",
-    "courier_d": "Courier D",
-    "courier_e": "Courier E",
-    "request_feedback": "Request Feedback",
-    "offer_discount": "Offer Discount for Next Purchase",
-    "encourage_review": "Encourage Product Review",
-    **TEAMS,
-}
+LABELS: dict[str, str] = {**PAYMENT_METHODS, **SHIPPING_METHODS, **REGIONS, **COURIERS, **FOLLOW_UPS, **TEAMS}
 """What a code is called."""
 
 _STATES = {"open": "Open", "cancelling": "Being cancelled", "closed": "Closed", "cancelled": "Cancelled"}
@@ -135,6 +117,11 @@ class Times:
 
     def local(self, at: datetime) -> datetime:
         return at.astimezone(self.zone)
+
+    def day_end(self) -> datetime:
+        """When today ends."""
+        midnight = self.local(self.now).replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight + timedelta(days=1)
 
     def clock(self, at: datetime) -> str:
         """`14:30`."""

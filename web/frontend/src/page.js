@@ -1,0 +1,79 @@
+// What every page does beyond plain HTML: live parts and drafts by htmx, the keys, one click once. Nothing depends on it.
+import 'htmx.org';
+
+const editable = (element) => element.closest('input, select, textarea, [contenteditable]');
+
+// --- keys: j k move, Enter opens (it is a link), c claims, / searches, ? lists them ---
+function move(by) {
+  const links = [...document.querySelectorAll('[data-keys] a[href]')];
+  if (!links.length) return;
+  const at = links.findIndex((link) => link === document.activeElement);
+  const from = at >= 0 ? at : links.findIndex((link) => link.getAttribute('aria-current')) ;
+  const next = links[Math.min(links.length - 1, Math.max(0, from < 0 && by < 0 ? 0 : from + by))];
+  next.focus();
+  next.scrollIntoView({ block: 'nearest' });
+}
+
+const keys = {
+  j: () => move(1),
+  k: () => move(-1),
+  c: () => document.querySelector('[data-key="c"]')?.click(),
+  '/': () => document.querySelector('[role="search"] input')?.focus(),
+  '?': () => document.querySelector('#keys')?.showModal?.(),
+};
+
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || editable(event.target)) return;
+  if (document.querySelector('dialog[open]')) return;
+  const act = keys[event.key];
+  if (act) {
+    event.preventDefault();
+    act();
+  }
+});
+
+// --- a form is sent once, however often its button is hit ---
+document.addEventListener('submit', (event) => {
+  const form = event.target;
+  if (form.dataset.sent) event.preventDefault();
+  else if (form.method === 'post') form.dataset.sent = 'yes';
+});
+window.addEventListener('pageshow', () => {
+  document.querySelectorAll('form[data-sent]').forEach((form) => delete form.dataset.sent);
+});
+
+// --- dialogs: the link leads to a page that does the same without a script ---
+document.addEventListener('click', (event) => {
+  const opener = event.target.closest('[data-dialog]');
+  const dialog = opener && document.getElementById(opener.dataset.dialog);
+  if (dialog?.showModal) {
+    event.preventDefault();
+    dialog.showModal();
+  }
+  const closer = event.target.closest('[data-close]');
+  if (closer) {
+    event.preventDefault();
+    closer.closest('dialog')?.close();
+  }
+});
+
+// --- after a refused form, start at what is wrong; after adding a row, at its first field ---
+const start = document.querySelector('[data-focus]');
+if (start) (start.matches('tr') ? start.querySelector('input, select, textarea') : start)?.focus();
+
+// --- the button of the gate says what it will do ---
+const sign = document.querySelector('[data-sign]');
+if (sign) {
+  const form = sign.closest('form');
+  const say = () => {
+    const chosen = form.querySelector('input[name="decision"]:checked');
+    const step = form.querySelector('select[name="send_back_to"]');
+    if (!chosen) return;
+    const where = chosen.value === 'send_back' && step ? ` to step ${step.value}` : '';
+    sign.textContent = `Sign: ${chosen.dataset.says}${where}`;
+    const meaning = form.querySelector('[data-meaning]');
+    if (meaning) meaning.textContent = chosen.dataset.meaning + where;
+  };
+  form.addEventListener('change', say);
+  say();
+}

@@ -1,0 +1,96 @@
+"""Errors as pages: what is wrong and what to do, in the look of the rest. Calls of the API get theirs as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import Flask, Response, make_response, redirect, render_template, request, url_for
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from engine import errors as engine_errors
+from handlers.contract import Problem, Refused, TryAgain, WaybillError
+from web import problems
+
+log = structlog.get_logger(__name__)
+
+_WORDS = {
+    400: ("This request cannot be read", "Go back and try again."),
+    401: ("Sign in first", "This page is for people of the house."),
+    403: ("You may not do this", "Your teams do not have this permission. Ask someone who has, or the administrator."),
+    404: ("There is nothing here", "The address is wrong, or what it names is not yours to see."),
+    405: ("This address takes no such request", "Go back and use the buttons of the page."),
+    409: ("Somebody was faster", "Nothing was changed. Look at it again."),
+    413: ("This is too much", "Send less in one go."),
+    415: ("This cannot be read", "Send it as a form."),
+    422: ("Something in the form is not right", "Go back and put it right."),
+    429: ("Too many tries", "Wait a few minutes, then try again."),
+    500: ("Something went wrong here", "It is not your fault, and it was noted. Nothing was changed. Try again."),
+    503: ("Not available now", "Try again in a moment."),
+}
+
+
+def init_errors(app: Flask) -> None:
+    """Joins the error pages to the app."""
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(WaybillError, _refused)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def error_page(status: int, title: str | None = None, detail: str | None = None, **values: Any) -> Response:
+    """An error as a page."""
+    words = _WORDS.get(status, _WORDS[500 if status >= 500 else 400])
+    body = render_template("error.html", status=status, title=title or words[0], detail=detail or words[1], **values)
+    return make_response(body, status)
+
+
+def _is_call() -> bool:
+    return request.path.startswith("/api/")
+
+
+def _http(error: HTTPException) -> Any:
+    code = error.code or 500
+    if error.response is not None or code < 400:
+        return error.get_response()
+    if _is_call():
+        return problems.response(problems.problem_of_http(error))
+    if code == 401:
+        if request.headers.get("HX-Request"):
+            return make_response("", 401)
+        target = request.full_path.rstrip("?") if request.method == "GET" else None
+        return redirect(url_for("pages.sign_in", next=target) if target != "/" else url_for("pages.sign_in"))
+    if isinstance(error, CSRFError):
+        return error_page(
+            400, "This page was open too long", "Load it again and repeat what you did; nothing was changed."
+        )
+    if code == 429 and request.endpoint == "pages.enter":
+        from web.pages.sign_in import too_many
+
+        answer = too_many()
+    else:
+        answer = error_page(code)
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            answer.headers[name] = value
+    return answer
+
+
+def _refused(error: WaybillError) -> Any:
+    if _is_call():
+        return problems.response(problems.problem_of(error))
+    status = problems.problem_of(error).kind.status
+    if status == 404 or status >= 500:
+        return error_page(status)
+    known = isinstance(error, (engine_errors.EngineError, Problem, Refused, TryAgain))
+    return error_page(status, detail=str(error) if known else None)
+
+
+def _unforeseen(error: Exception) -> Any:
+    log.exception("page failed", path=request.path, error=type(error).__name__)
+    if _is_call():
+        return problems.response(problems.ApiProblem("failed"))
+    try:
+        return error_page(500)
+    except Exception:  # noqa: BLE001 - without its database the shell cannot be drawn, and a person still wants a word
+        return make_response(" ".join(_WORDS[500]), 500, {"Content-Type": "text/plain; charset=utf-8"})

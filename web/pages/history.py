@@ -1,0 +1,100 @@
+"""An order's history in sentences: who did what, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from engine.views import EventView
+from web.text import label, short_hash
+
+MACHINE = "waybill"
+_DECIDED = {"approve": "approved", "reject": "rejected the order", "send_back": "sent it back"}
+_ENDED = {"closed": "The order has gone its whole way", "cancelled": "The cancellation is done"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One line of the history. With `who`, the text goes on after the name."""
+
+    at: datetime
+    who: str
+    text: str
+    small: str
+    quote: str = ""
+    bad: bool = False
+    person: bool = False
+
+
+def sentences(events: Iterable[EventView], who: Callable[[str | None], str]) -> list[Sentence]:
+    """Every event as a sentence, oldest first."""
+    return [_sentence(event, who) for event in events]
+
+
+def _sentence(event: EventView, who: Callable[[str | None], str]) -> Sentence:
+    detail = event.detail
+    person = event.actor != MACHINE
+    name = event.name or (label(event.element) if event.element else "")
+    text, quote, bad = _words(event.kind, name, detail, person=person)
+    return Sentence(
+        at=event.at,
+        who=who(event.actor) if person else "",
+        text=text,
+        small=_small(event, person=person),
+        quote=quote,
+        bad=bad,
+        person=person,
+    )
+
+
+def _words(kind: str, name: str, detail: Mapping[str, Any], *, person: bool) -> tuple[str, str, bool]:
+    comment = str(detail.get("comment") or detail.get("reason") or "")
+    decision = detail.get("decision")
+    match kind:
+        case "completed" if decision:
+            step = f" to step {detail['send_back_to']}" if detail.get("send_back_to") else ""
+            return f"{_DECIDED.get(str(decision), str(decision))}{step}", comment, decision == "reject"
+        case "completed":
+            return (f"did: {name}" if person else name), comment, False
+        case "signed":
+            return f"approved, {detail.get('have')} of {detail.get('need')} signatures", comment, False
+        case "signature_refused":
+            return f"tried to sign and was refused: {detail.get('why', '')}", "", True
+        case "started":
+            return ("started the order" if person else "The order was started"), "", False
+        case "claimed" | "released" | "assigned":
+            return f"{kind} the task" if person else f"{name}: {kind}", "", False
+        case "refused":
+            return f"{'' if person else 'Refused: '}{detail.get('message', name)}", "", True
+        case "incident":
+            return f"{name or 'A job'} gave up", str(detail.get("error", "")), True
+        case "retried" | "retry":
+            return ("tried it again" if person else f"{name}: tried again"), "", False
+        case "message":
+            return f"reported: {label(str(detail.get('message', name)).replace('.', ' '))}", "", False
+        case "cancelled":
+            return ("cancelled the order" if person else "The order was cancelled"), comment, True
+        case "cancelling":
+            return ("began to undo what was done" if person else "What was done is being undone"), "", False
+        case "ended":
+            return _ENDED.get(str(detail.get("status")), "The order ended"), "", False
+        case _:
+            words = kind.replace("_", " ")
+            return (f"{words}: {name}" if name else words), comment, False
+
+
+def _small(event: EventView, *, person: bool) -> str:
+    parts = []
+    if event.step is not None:
+        parts.append(f"step {event.step}")
+    if event.name and event.detail.get("decision"):
+        parts.append(event.name)
+    if event.detail.get("snapshot"):
+        parts.append(f"signed, snapshot {short_hash(str(event.detail['snapshot']))}")
+    if not person and event.kind == "completed":
+        parts.append("by Waybill")
+    if event.kind == "started" and event.detail.get("version"):
+        parts.append(f"process version {event.detail['version']}")
+    return " · ".join(parts)

@@ -1,0 +1,135 @@
+"""The inbox: what waits for my teams, soonest due first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from flask import Blueprint, redirect, request, url_for
+
+from engine.views import TaskView
+from web import queries
+from web.accounts import TEAMS
+from web.pages.shell import first, live, me, page_of, times
+from web.permissions import permission
+from web.services import current_services
+
+View = Literal["teams", "mine", "today", "late"]
+_PER_PAGE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which tasks the list shows. Kept in the address of the list and of every task opened from it."""
+
+    view: View = "teams"
+    team: str | None = None
+    step: int | None = None
+    q: str | None = None
+    cursor: str | None = None
+
+    def address(self, **changes: Any) -> dict[str, Any]:
+        """The query of an address that keeps the filter."""
+        values = {
+            "view": self.view if self.view != "teams" else None,
+            "team": self.team,
+            "step": self.step,
+            "q": self.q,
+        }
+        return {k: v for k, v in {**values, **changes}.items() if v is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The list as its template needs it."""
+
+    filter: Filter
+    groups: tuple[tuple[str, tuple[TaskView, ...]], ...]
+    customers: Mapping[str, tuple[str, str]]
+    counts: Mapping[str, int]
+    teams: tuple[tuple[str, str, int], ...]
+    next: str | None
+
+    @property
+    def empty(self) -> bool:
+        return not self.groups
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/", "home", home)
+    pages.add_url_rule("/inbox", "inbox", inbox)
+    pages.add_url_rule("/inbox/list", "inbox_list", inbox_list)
+
+
+@permission("signed-in")
+def home() -> Any:
+    """The first page."""
+    return redirect(url_for("pages.inbox"))
+
+
+@permission("tasks.read")
+def inbox() -> Any:
+    """The list, with nothing opened."""
+    listing = read_listing()
+    return page_of("inbox.html", section="inbox", listing=listing, list_html=list_part(listing, None), selected=None)
+
+
+@permission("tasks.read")
+def inbox_list() -> Any:
+    """The list alone, asked for every few seconds."""
+    return live("parts/task_list.html", listing=read_listing(), selected=request.args.get("selected"))
+
+
+def list_part(listing: Listing, selected: str | None) -> str:
+    """The list as a part of a page."""
+    return first("parts/task_list.html", listing=listing, selected=selected)
+
+
+def read_filter() -> Filter:
+    """The filter in the request's address."""
+    args = request.args
+    view = args.get("view", "teams")
+    step = args.get("step", type=int)
+    team = args.get("team")
+    return Filter(
+        view=view if view in ("mine", "today", "late") else "teams",  # type: ignore[arg-type]
+        team=team if team in TEAMS else None,
+        step=step if step and 1 <= step <= 20 else None,
+        q=(args.get("q") or "").strip()[:200] or None,
+        cursor=args.get("cursor"),
+    )
+
+
+def read_listing() -> Listing:
+    """Asks for the tasks of the filter: one page, the counts and the customers' names."""
+    person, chosen, services, now = me(), read_filter(), current_services(), times()
+    found: list[str] = []
+    if chosen.q:
+        with services.database.read() as session:
+            found = queries.numbers_of(session, chosen.q)
+    page = services.engine.tasks(
+        person.actor,
+        team=chosen.team,
+        mine=chosen.view == "mine",
+        step=chosen.step,
+        q=chosen.q,
+        overdue=chosen.view == "late",
+        due_before=now.day_end() if chosen.view == "today" else None,
+        orders=found,
+        limit=_PER_PAGE,
+        cursor=chosen.cursor,
+    )
+    counts = services.engine.task_counts(person.actor, day_ends=now.day_end())
+    with services.database.read() as session:
+        customers = queries.customers(session, (task.order for task in page.items))
+    teams = tuple((team, name, counts[f"team:{team}"]) for team, name in TEAMS.items() if counts.get(f"team:{team}"))
+    return Listing(chosen, _groups(page.items), customers, counts, teams, page.next)
+
+
+def _groups(tasks: Iterable[TaskView]) -> tuple[tuple[str, tuple[TaskView, ...]], ...]:
+    groups: dict[str, list[TaskView]] = {}
+    now = times()
+    for task in tasks:
+        groups.setdefault(now.due(task.due_at).group if task.due_at else "No due time", []).append(task)
+    return tuple((name, tuple(found)) for name, found in groups.items())

@@ -1,0 +1,24 @@
+"""Every page joined to the app: the one list of the parts."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask
+
+from web import text
+from web.pages import approvals, cancelling, house, inbox, incidents, mails, orders, processes, sign_in, tasks, track
+from web.pages.errors import init_errors
+from web.pages.shell import init_shell
+
+PARTS = (sign_in, inbox, tasks, approvals, orders, cancelling, incidents, mails, house, processes, track)
+
+
+def init_pages(app: Flask) -> None:
+    """Mounts the blueprint `pages`."""
+    pages = Blueprint("pages", __name__)
+    for part in PARTS:
+        part.register(pages)
+    sign_in.init_limits(app)
+    app.jinja_env.filters.update(text.filters())
+    init_shell(app)
+    init_errors(app)
+    app.register_blueprint(pages)
