@@ -13,7 +13,9 @@ import structlog
 from waitress.server import create_server
 
 from app import Counterparties, Parts, build, create_app, prepare
-from demo.live import Live, counterparties
+from demo.dice import Dice
+from demo.live import SEED, Live, scale_of
+from demo.outside import CourierWorld
 from engine import Worker
 from settings import Settings, WrongSetting, load
 from web.accounts import DEMO_PASSWORD, users
@@ -57,6 +59,16 @@ def _open(settings: Settings, outside: Counterparties | None = None) -> Parts:
     return parts
 
 
+def _counterparties(settings: Settings) -> Counterparties | None:
+    """The simulated companies of a live demo: quick, and without what only a timer of days would end."""
+    if not settings.demo:
+        return None
+    world = CourierWorld(Dice(SEED), calm=True)
+    return Counterparties(
+        plan=world.plan, courier_faults=world.fault, courier_scale=scale_of(settings.demo_speed)
+    )
+
+
 @click.command()
 @click.option("--demo", "as_demo", is_flag=True, help="With demo users and a simulated world; on loopback only.")
 def run(as_demo: bool) -> None:
@@ -64,9 +76,9 @@ def run(as_demo: bool) -> None:
     _logging()
     settings = load(demo=True) if as_demo else load()
     settings.require_secret_key()
-    parts = _open(settings, counterparties(settings) if settings.demo else None)
+    parts = _open(settings, _counterparties(settings))
     worker = Worker(parts.engine, threads=settings.worker_threads)
-    live = Live(parts) if settings.demo else None
+    live = Live(parts.engine, parts.ports, parts.clock, speed=settings.demo_speed) if settings.demo else None
     try:
         with _until_signal():
             _serve(parts, worker, live)
@@ -128,7 +140,7 @@ def worker() -> None:
     """Do the background work only."""
     _logging()
     settings = load()
-    parts = _open(settings, counterparties(settings) if settings.demo else None)
+    parts = _open(settings, _counterparties(settings))
     workers = Worker(parts.engine, threads=settings.worker_threads)
     try:
         with _until_signal():

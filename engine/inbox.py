@@ -167,9 +167,7 @@ class Inbox(Jobs):
             instance = session.get_one(Instance, row.instance_id)
             unit = Unit(self, session, instance, self.library.get(session, instance.version_id), actor, new=False)
             element = unit.definition.diagram(row.process).elements[row.element]
-            detail = self._detail(session, unit, row, element, actor)
-            session.rollback()
-            return detail
+            return self._detail(session, unit, row, element, actor)
 
     def _detail(self, session: Session, unit: Unit, row: Task, element: Element, actor: Actor) -> TaskDetail:
         approval = self.approval(session, unit, row, element, actor) if element.is_approval else None

@@ -39,7 +39,6 @@ class Database:
         """A session that only reads; takes no write lock and leaves nothing behind."""
         with self._reading() as session:
             yield session
-            session.rollback()
 
     def lock_clock(self, session: Session) -> datetime:
         """The clock that leases are measured by: PostgreSQL's own, so that machines agree, else this machine's."""

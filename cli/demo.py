@@ -1,0 +1,69 @@
+"""`waybill demo`: the whole company, simulated."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from app import Counterparties
+from cli.installation import installation
+from demo.dice import Dice
+from demo.outside import CourierWorld
+from demo.run import DemoRun, JumpingClock
+from demo.run import Progress as Reached
+from demo.tally import broken, happened
+
+
+@click.command()
+@click.option("--orders", "number", required=True, type=click.IntRange(0, 100_000),
+              help="How many new customers order. 0 only takes what is open to its end.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same customers and the same luck.")
+def demo(number: int, seed: int) -> None:
+    """Play customers, people, bank and couriers until every order has ended.
+
+    Time jumps ahead when nobody has anything to do. A run that was broken off is taken up by giving it again. Exit 1
+    if an order did not end or an invariant broke.
+    """
+    clock, world = JumpingClock(datetime.now(UTC)), CourierWorld(Dice(seed))
+    outside = Counterparties(plan=world.plan, courier_faults=world.fault)
+    console = Console()
+    with installation(clock=clock, counterparties=outside, demo=True) as parts:
+        run = DemoRun(parts.engine, parts.ports, clock, orders=number, seed=seed)
+        with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                      console=console) as bar:
+            shown = bar.add_task("orders ended", total=number)
+
+            def report(reached: Reached) -> None:
+                bar.update(shown, completed=reached.ended, total=max(number, reached.total),
+                           description=f"orders ended, {reached.now:%d %b %H:%M}")
+
+            ended = run.run(report)
+        faults = broken(parts.engine, parts.ports)
+        table = Table("What happened", "Times")
+        table.columns[1].justify = "right"
+        for words, count in sorted(happened(parts.engine).items()):
+            if count:
+                table.add_row(words, f"{count:,}")
+        console.print(table)
+        if not ended:
+            _name_open(console, parts.engine)
+    for fault in faults:
+        console.print(f"BROKEN  {fault}", style="bold red", markup=False)
+    console.print("Every order ended and every invariant holds." if ended and not faults
+                  else "Not every order ended, or an invariant broke.")
+    sys.exit(0 if ended and not faults else 1)
+
+
+def _name_open(console: Console, engine: object) -> None:
+    from engine import Engine
+
+    assert isinstance(engine, Engine)
+    for view in engine.instances("order_fulfillment", statuses=("open", "cancelling"), limit=50).items:
+        console.print(f"NOT ENDED  {view.business_key} {view.status} at step {view.step} {view.awaits}")
+    for job in engine.jobs(state="dead").items:
+        console.print(f"INCIDENT  {job.order} {job.operation}: {job.error}", markup=False)

@@ -1,0 +1,1 @@
+"""The demo: simulated customers, bank, couriers and people, all through the same commands as real ones."""

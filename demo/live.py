@@ -1,0 +1,111 @@
+"""The demo that goes on behind `waybill run --demo`: bank and couriers answer every order within seconds, customers keep
+ordering, and the steps of people wait for people."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from demo.customers import order_form
+from demo.dice import Dice
+from demo.outside import Outside
+from demo.people import WEBSHOP, People
+from demo.run import PROCESS
+from engine.views import TaskView
+from handlers.contract import WaybillError
+from handlers.orders import next_order_number
+
+if TYPE_CHECKING:
+    from engine import Engine
+    from handlers.contract import Clock
+    from handlers.ports import Ports
+
+log = structlog.get_logger("demo")
+
+SEED = 11
+HOUR_IN_SECONDS = 0.5
+"""How long an hour of a courier or a customer takes at speed 1."""
+FIRST_ORDERS = 16
+"""Orders that are under way when the demo is opened for the first time."""
+NEW_ORDER_EVERY = timedelta(seconds=90)
+TICK_SECONDS = 0.5
+
+
+def scale_of(speed: float) -> float:
+    """How much shorter the simulated world's time is than real time."""
+    return HOUR_IN_SECONDS / 3600 / max(speed, 0.001)
+
+
+class Live:
+    """A thread that plays the world outside, and at the first start the people, up to different steps."""
+
+    def __init__(self, engine: Engine, ports: Ports, clock: Clock, *, speed: float) -> None:
+        """`speed` 0 stops the simulation; 1 lets bank and couriers answer within seconds."""
+        self._engine, self._clock, self._speed = engine, clock, speed
+        self._dice = Dice(SEED)
+        self._outside = Outside(engine, ports, self._dice, patience=scale_of(speed))
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="demo", daemon=True)
+        self._customers = 0
+
+    def start(self) -> None:
+        if self._speed > 0:
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def _loop(self) -> None:
+        self._guarded(self._first_orders)
+        next_order = self._clock.now() + NEW_ORDER_EVERY / self._speed
+        while not self._stopping.wait(TICK_SECONDS):
+            now = self._clock.now()
+            self._guarded(lambda: self._outside.tick(self._clock.now()))
+            if now >= next_order:
+                next_order = now + NEW_ORDER_EVERY / self._speed
+                self._guarded(self._new_order)
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        """A bad moment of the simulation must not end it."""
+        try:
+            work()
+        except WaybillError as error:
+            log.warning("demo", error=str(error))
+        except Exception:
+            log.exception("demo")
+
+    def _new_order(self) -> str:
+        self._customers = self._customers or len(self._engine.instances(PROCESS, limit=1000).items)
+        self._customers += 1
+        with self._engine.transaction() as session:
+            number = next_order_number(session)
+            self._engine.start(PROCESS, number, WEBSHOP, submit=order_form(self._dice, self._customers),
+                               session=session, variables={"intake": {"source": "api"}})
+        return number
+
+    def _first_orders(self) -> None:
+        """Orders at different steps, so that everybody finds something to do."""
+        if self._engine.instances(PROCESS, limit=1).items:
+            return
+        goals = {self._new_order(): step for step in self._goals()}
+
+        def leaves(task: TaskView) -> bool:
+            """A task is left to real people once its order has come as far as it shall."""
+            reached = task.step or self._engine.instance(task.order).step or 0
+            return reached >= goals.get(task.order, 0)
+
+        people = People(self._engine, self._dice, leaves=leaves)
+        idle = 0
+        while idle < 10 and not self._stopping.is_set():
+            idle = 0 if people.tick() + self._outside.tick(self._clock.now()) else idle + 1
+            self._stopping.wait(0.2)
+
+    @staticmethod
+    def _goals() -> list[int]:
+        return [(2, 5, 8, 9, 10, 13, 5, 8, 20, 9, 10, 5, 13, 8, 99, 99)[n % 16] for n in range(FIRST_ORDERS)]
