@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from handlers.tables import Invoice, Payment
@@ -48,21 +48,23 @@ class Balance:
 
 
 def balance(session: Session, order: str) -> Balance:
-    """The balance of the order of this number, in two statements."""
-    papers = select(Invoice.kind, func.sum(Invoice.total)).where(Invoice.order_number == order).group_by(Invoice.kind)
-    totals: dict[str, int] = {kind: int(total) for kind, total in session.execute(papers)}
+    """The balance of the order of this number, in one statement."""
+    papers = (
+        select(Invoice.kind, literal("done"), func.sum(Invoice.total))
+        .where(Invoice.order_number == order)
+        .group_by(Invoice.kind)
+    )
     movements = (
         select(Payment.kind, Payment.state, func.sum(Payment.amount))
         .where(Payment.order_number == order, Payment.state.in_(("done", "pending")))
         .group_by(Payment.kind, Payment.state)
     )
-    moved: dict[tuple[str, str], int] = {
-        (kind, state): int(amount) for kind, state, amount in session.execute(movements)
-    }
+    rows = session.execute(union_all(papers, movements)).tuples()
+    sums: dict[tuple[str, str], int] = {(kind, state): int(total) for kind, state, total in rows}
     return Balance(
-        invoiced=totals.get("invoice", 0),
-        credited=totals.get("credit_note", 0),
-        captured=moved.get(("capture", "done"), 0),
-        refunded=moved.get(("refund", "done"), 0),
-        refunding=moved.get(("refund", "pending"), 0),
+        invoiced=sums.get(("invoice", "done"), 0),
+        credited=sums.get(("credit_note", "done"), 0),
+        captured=sums.get(("capture", "done"), 0),
+        refunded=sums.get(("refund", "done"), 0),
+        refunding=sums.get(("refund", "pending"), 0),
     )

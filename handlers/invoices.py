@@ -58,21 +58,20 @@ def generate(call: Call) -> Mapping[str, Any]:
     lines = compose(order)
     tax = tax_for(order.country, call.now.date())
     papers = papers_of(call.session, call.order)
-    invoice = next((paper for paper in papers if _says(paper, order, lines, tax, papers)), None)
-    if invoice is None:
-        for old in papers:
-            if old.kind == INVOICE:
-                _credit(
-                    call, old, remaining(old, papers), "The order changed; a new invoice replaces this one.", papers
-                )
-        invoice = _write(call, INVOICE, order.currency, dict(enumerate(lines, start=1)), tax)
-        _send(call, invoice)
-    return {
-        "number": invoice.number,
-        "total": invoice.total,
-        "due": balance(call.session, call.order).due,
-        "currency": invoice.currency,
-    }
+    standing = next((paper for paper in papers if _says(paper, order, lines, tax, papers)), None)
+    invoice = standing or _replace(call, order, lines, tax, papers)
+    due = balance(call.session, call.order).due
+    if standing is None:
+        _send(call, invoice, due)
+    return {"number": invoice.number, "total": invoice.total, "due": due, "currency": invoice.currency}
+
+
+def _replace(call: Call, order: Order, lines: Sequence[Line], tax: Tax, papers: Sequence[Invoice]) -> Invoice:
+    """Credits what is left of earlier invoices and writes a new one."""
+    for old in papers:
+        if old.kind == INVOICE:
+            _credit(call, old, remaining(old, papers), "The order changed; a new invoice replaces this one.", papers)
+    return _write(call, INVOICE, order.currency, dict(enumerate(lines, start=1)), tax)
 
 
 def compose(order: Order) -> tuple[Line, ...]:
@@ -280,9 +279,8 @@ def _write(
     return paper
 
 
-def _send(call: Call, invoice: Invoice) -> None:
+def _send(call: Call, invoice: Invoice, due: int) -> None:
     """Has the invoice rendered and mailed; the order does not wait for either."""
-    due = balance(call.session, call.order).due
     call.later("document.render", name="invoice", number=invoice.number)
     queue_mail(
         call,

@@ -10,7 +10,7 @@ from handlers.contract import Call, Fact, FieldError, FormContext, Problem, oper
 from handlers.invoices import newest_invoice
 from handlers.money import as_json, format_money, format_rate
 from handlers.orders import load_order, order_variable
-from handlers.payments.rows import BY_HAND, TRANSFER, book, payments_of, to_pay_back
+from handlers.payments.rows import BY_HAND, TRANSFER, book, movement, payments_of, to_pay_back
 from handlers.picklists import PAYMENT_METHODS, choices
 
 # --- resolve payment problem -----------------------------------------------------------------------------------------
@@ -72,8 +72,8 @@ def record_refund(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     portions = to_pay_back(call)
     if not portions and balance(call.session, call.order).refunding:
         raise Problem(FieldError("/", "It is being found out which refunds were refused. Try again in a minute."))
-    for capture, amount in portions:
-        book(
+    paid_back = (
+        movement(
             call,
             f"{call.key}:{BY_HAND}:{capture.id}",
             "refund",
@@ -84,6 +84,9 @@ def record_refund(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
             reference=form["reference"],
             message=form.get("note") or f"Paid back by hand by {call.actor}.",
         )
+        for capture, amount in portions
+    )
+    book(call, *paid_back)
     paid = sum(amount for _, amount in portions)
     return {"status": BY_HAND if paid else "nothing_owed", "amount": paid}
 

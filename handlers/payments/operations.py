@@ -16,7 +16,7 @@ from handlers.contract import Call, External, Refused, operation
 from handlers.messages import queue_mail
 from handlers.money import format_money
 from handlers.orders import load_order
-from handlers.payments.rows import TRANSFER, asked_under, book, forget_unasked, settle, to_pay_back
+from handlers.payments.rows import TRANSFER, asked_under, book, forget_unasked, movement, settle, to_pay_back
 from handlers.tables import Order
 
 if TYPE_CHECKING:
@@ -76,8 +76,11 @@ class CapturePayment(External):
             )
         due = balance(call.session, call.order).due
         if due:
-            for kind in ("authorise", "capture"):
-                book(call, f"{call.key}:{kind}", kind, method, amount=due, currency=order.currency)
+            intents = (
+                movement(call, f"{call.key}:{kind}", kind, method, amount=due, currency=order.currency)
+                for kind in ("authorise", "capture")
+            )
+            book(call, *intents)
         return Capture(call.order, method, order.payment_token, due, order.currency)
 
     def perform(self, capture: Capture, key: str) -> Captured:
@@ -157,7 +160,7 @@ def _book_transfer(call: Call, order: Order) -> str:
         )
     same = currency == order.currency
     note = "" if same else f" Transfer {reference} came in {currency}, not {order.currency}: return it by hand."
-    book(
+    arrived = movement(
         call,
         f"{call.order}:transfer:{reference}",
         "capture",
@@ -168,6 +171,7 @@ def _book_transfer(call: Call, order: Order) -> str:
         reference=reference,
         message=note.strip(),
     )
+    book(call, arrived)
     return note
 
 
@@ -244,11 +248,27 @@ class RefundPayment(_AsksForRefunds):
     def prepare(self, call: Call) -> PayBack:
         # An order is undone only after every call that was begun has been recorded, so what is pending was never asked.
         forget_unasked(call)
-        portions = []
-        for capture, amount in to_pay_back(call):
-            key = f"{call.key}:refund:{capture.id}"
-            row = book(call, key, "refund", capture.method, amount=amount, currency=capture.currency)
-            portions.append(Portion(key, capture.reference or "", row.amount, row.currency))
+        owed = to_pay_back(call)
+        if not owed:
+            return PayBack(call.order, ())
+        rows = book(
+            call,
+            *(
+                movement(
+                    call,
+                    f"{call.key}:refund:{capture.id}",
+                    "refund",
+                    capture.method,
+                    amount=amount,
+                    currency=capture.currency,
+                )
+                for capture, amount in owed
+            ),
+        )
+        portions = (
+            Portion(row.key, capture.reference or "", row.amount, row.currency)
+            for row, (capture, _) in zip(rows, owed, strict=True)
+        )
         return PayBack(call.order, tuple(portions))
 
     def perform(self, back: PayBack, key: str) -> Answers:  # noqa: ARG002 - each portion has its own

@@ -26,7 +26,7 @@ def payments_of(session: Session, order: str) -> Sequence[Payment]:
     return session.scalars(select(Payment).where(Payment.order_number == order).order_by(Payment.id)).all()
 
 
-def book(
+def movement(
     call: Call,
     key: str,
     kind: str,
@@ -38,24 +38,29 @@ def book(
     reference: str | None = None,
     message: str = "",
 ) -> Payment:
-    """Writes a movement down, once for each key: a row that is there stays as it is."""
-    row = call.session.scalar(select(Payment).where(Payment.key == key))
-    if row is None:
-        row = Payment(
-            key=key,
-            order_number=call.order,
-            kind=kind,
-            method=method,
-            amount=amount,
-            currency=currency,
-            state=state,
-            reference=reference,
-            message=message[:_LONGEST_MESSAGE],
-            at=call.now,
-        )
-        call.session.add(row)
-        call.session.flush()
-    return row
+    """A movement of the order, not yet written down."""
+    return Payment(
+        key=key,
+        order_number=call.order,
+        kind=kind,
+        method=method,
+        amount=amount,
+        currency=currency,
+        state=state,
+        reference=reference,
+        message=message[:_LONGEST_MESSAGE],
+        at=call.now,
+    )
+
+
+def book(call: Call, *movements: Payment) -> list[Payment]:
+    """Writes movements down, once for each key: a row that is there stays as it is, and is what is returned for it."""
+    known = {
+        row.key: row for row in call.session.scalars(select(Payment).where(Payment.key.in_([m.key for m in movements])))
+    }
+    call.session.add_all(m for m in movements if m.key not in known)
+    call.session.flush()
+    return [known.get(m.key, m) for m in movements]
 
 
 def settle(call: Call, key: str, state: str, *, reference: str | None = None, message: str = "") -> None:
