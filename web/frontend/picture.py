@@ -2,12 +2,13 @@
 
 Run after a diagram was changed, with the packages of this folder and the extra `dev` installed:
 
-    python web/frontend/picture.py        (CHROMIUM=/path/to/chromium if it is elsewhere)
+    python web/frontend/picture.py        (CHROMIUM=… if it is not on the path)
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -70,9 +71,8 @@ def draw(page: Page, key: str, picture: Path) -> None:
 
 def main() -> None:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), chromium_sandbox=False, args=list(FLAGS)
-        )
+        path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=path, chromium_sandbox=False, args=list(FLAGS))
         page = browser.new_page(viewport={"width": 2800, "height": 1300}, device_scale_factor=SCALE)
         for key, name in PICTURES.items():
             draw(page, key, ROOT / "docs" / "images" / name)
