@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from app import Parts
+from tests.clock import MovableClock
 from tests.scenarios.shop import Shop
 
 
-def test_an_order_goes_through_all_twenty_steps_in_order(shop: Shop) -> None:
-    """From received to prepared for next: each step once, in the template's order."""
+def test_an_order_goes_through_all_twenty_steps_in_order(parts: Parts, clock: MovableClock) -> None:
+    """From received to prepared for next: each step once, in the template's order, with its real papers."""
+    shop = Shop(parts, clock)
     order = shop.places_order()
 
     order.goes_to_its_end()
