@@ -77,6 +77,7 @@ class Outside:
         provider = ports.payments
         assert isinstance(provider, EmbeddedProvider)
         self._bank = BankTransfers(provider)
+        self._paydays: dict[str, datetime] = {}
         self._couriers = [c for c in ports.couriers.values() if isinstance(c, EmbeddedCourier)]
 
     def tick(self, now: datetime) -> int:
@@ -116,12 +117,15 @@ class Outside:
 
     def _pays_at(self, invoice: Invoice) -> datetime | None:
         """Most pay within days; a few forget, and pay only once somebody has asked what is to be done."""
+        if invoice.number in self._paydays:
+            return self._paydays[invoice.number]
         forgets = self._dice.chance(0.15, invoice.order_number, "forgets")
         asked = "resolve_payment" in self._engine.instance(invoice.order_number).variables
         if forgets and not asked:
             return None
         hours = self._dice.number(2, 140, invoice.number, "pays")
-        return invoice.issued_at + timedelta(hours=hours) * self._patience
+        self._paydays[invoice.number] = invoice.issued_at + timedelta(hours=hours) * self._patience
+        return self._paydays[invoice.number]
 
     def _transfers(self, now: datetime) -> int:
         sent = 0

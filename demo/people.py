@@ -37,6 +37,8 @@ class People:
     def __init__(self, engine: Engine, dice: Dice, *, leaves: Callable[[TaskView], bool] = lambda _task: False) -> None:
         """`leaves` says which tasks stay for real people."""
         self._engine, self._dice, self._leaves = engine, dice, leaves
+        self._left: set[tuple[str, int]] = set()
+        """Tasks that somebody decided to put off, at the priority they had then."""
 
     def tick(self) -> int:
         """Everybody does what is open now; returns how many tasks were done."""
@@ -52,7 +54,10 @@ class People:
         """Does one task, if its person gets round to it now."""
         if task.assignee is not None and task.assignee not in self._names(task.team):
             return False  # a real person has it
+        if (task.id, task.priority) in self._left:
+            return False
         if self._puts_off(task):
+            self._left.add((task.id, task.priority))
             return False
         try:
             return self._sign(task) if task.kind == "approval" else self._complete(task)

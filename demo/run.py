@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PLACED_AT_ONCE = 5
 """New orders in each round, so that orders meet each other at every step."""
 PROCESS = "order_fulfillment"
+_ABOUT_THEN = timedelta(minutes=15)
 _LONGEST = timedelta(days=400)
 """An order that has not ended after this much of the demo's time never will."""
 
@@ -90,11 +91,14 @@ class DemoRun:
         return False
 
     def _jump(self) -> bool:
-        """Moves the clock to the next job or outside event. False when there is none."""
+        """Moves the clock past the next job or outside event, and a little further, for what happens about then.
+
+        False when nothing will ever happen again.
+        """
         times = [at for at in (self._engine.next_due(), self._outside.next_due()) if at is not None]
         if not times:
             return False
-        self._clock.jump_to(min(times))
+        self._clock.jump_to(min(times) + _ABOUT_THEN)
         return True
 
     def _place(self) -> int:
