@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from engine import errors as engine_errors
 from handlers.contract import FieldError, Problem, Refused, TryAgain, WaybillError
 from handlers.orders import KeyReused, NoSuchOrder
+from web.permissions import PUBLIC, permission
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 100
@@ -77,7 +78,7 @@ KINDS = {
 }  # fmt: skip
 
 
-class ApiProblem(Exception):  # noqa: N818 - a problem is what RFC 9457 calls it
+class ApiProblem(Exception):
     """An error that a call answers with. `slug` is one of `KINDS`."""
 
     def __init__(
@@ -212,6 +213,7 @@ def response(problem: ApiProblem) -> Response:
 def register_problem_pages(app: Flask) -> None:
     """`GET /problems/<slug>`: what a problem's `type` means, in plain text."""
 
+    @permission(PUBLIC)
     def show_problem(slug: str) -> Response:
         kind = KINDS.get(slug)
         if kind is None:

@@ -475,7 +475,7 @@ def _invoices(session: Session, number: str) -> tuple[InvoiceRow, ...]:
     for x in session.execute(found_lines):
         row = InvoiceLineRow(x.position, x.sku, x.name, x.quantity, x.unit_price, x.discount, x.net)
         lines.setdefault(x.invoice_number, []).append(row)
-    found = session.execute(select(i.__table__).where(i.order_number == number).order_by(i.issued_at, i.number)).all()
+    found = session.execute(select(i.__table__).where(i.order_number == number).order_by(i.issued_at, i.kind.desc(), i.number)).all()
     return tuple(
         InvoiceRow(
             x.number, x.kind, x.credits, x.currency, x.net, x.discount, x.tax, x.tax_rate_bp, x.tax_name, x.total,

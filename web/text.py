@@ -17,7 +17,8 @@ from web.accounts import TEAMS
 
 LOCALE = Locale.parse("en_US")
 
-LABELS: dict[str, str] = {**PAYMENT_METHODS, **SHIPPING_METHODS, **REGIONS, **COURIERS, **FOLLOW_UPS, **TEAMS}
+_SOURCES = {"api": "API", "page": "Page", "file": "File"}
+LABELS: dict[str, str] = {**_SOURCES, **PAYMENT_METHODS, **SHIPPING_METHODS, **REGIONS, **COURIERS, **FOLLOW_UPS, **TEAMS}
 """What a code is called."""
 
 _STATES = {"open": "Open", "cancelling": "Being cancelled", "closed": "Closed", "cancelled": "Cancelled"}

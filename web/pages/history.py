@@ -12,6 +12,7 @@ from web.text import label, short_hash
 
 MACHINE = "waybill"
 _DECIDED = {"approve": "approved", "reject": "rejected the order", "send_back": "sent it back"}
+_RECORDED = {"mail.send": "Mail sent to the customer", "document.render": "Document made"}
 _ENDED = {"closed": "The order has gone its whole way", "cancelled": "The cancellation is done"}
 
 
@@ -57,7 +58,7 @@ def _words(kind: str, name: str, detail: Mapping[str, Any], *, person: bool) -> 
             step = f" to step {detail['send_back_to']}" if detail.get("send_back_to") else ""
             return f"{_DECIDED.get(str(decision), str(decision))}{step}", comment, decision == "reject"
         case "completed":
-            return (f"did: {name}" if person else name), comment, False
+            return (f"completed “{name}”" if person else name), comment, False
         case "signed":
             return f"approved, {detail.get('have')} of {detail.get('need')} signatures", comment, False
         case "signature_refused":
@@ -77,7 +78,11 @@ def _words(kind: str, name: str, detail: Mapping[str, Any], *, person: bool) -> 
         case "cancelled":
             return ("cancelled the order" if person else "The order was cancelled"), comment, True
         case "cancelling":
-            return ("began to undo what was done" if person else "What was done is being undone"), "", False
+            return ("set off the undoing of what was done" if person else "What was done is being undone"), "", False
+        case "recorded" if detail.get("refused"):
+            return f"{name}: {detail['refused']}", "", True
+        case "recorded":
+            return _RECORDED.get(str(detail.get("operation")), f"Recorded: {name}"), "", False
         case "ended":
             return _ENDED.get(str(detail.get("status")), "The order ended"), "", False
         case _:

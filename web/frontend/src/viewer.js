@@ -85,11 +85,23 @@ function pan(container, canvas) {
 async function show(figure) {
   const source = figure.querySelector('.canvas');
   const read = () => JSON.parse(document.getElementById(source.dataset.marks)?.dataset.json || '{}');
-  const viewer = new Viewer({ container: source, bpmnRenderer: colours });
-  const answer = await fetch(source.dataset.src, { credentials: 'same-origin' });
+  const fontFamily = getComputedStyle(document.body).fontFamily;
+  const viewer = new Viewer({
+    container: source,
+    bpmnRenderer: colours,
+    textRenderer: { defaultStyle: { fontFamily, fontSize: 12 }, externalStyle: { fontSize: 10 } },
+  });
+  // labels are laid out by measuring them, so the font must be there first
+  const [answer] = await Promise.all([
+    fetch(source.dataset.src, { credentials: 'same-origin' }),
+    document.fonts.load(`12px ${fontFamily}`).catch(() => null),
+  ]);
   if (!answer.ok) return;
   await viewer.importXML(await answer.text());
   const canvas = viewer.get('canvas');
+  for (const element of viewer.get('elementRegistry').filter((e) => /^bpmn:(Lane|Participant)$/.test(e.type))) {
+    canvas.addMarker(element, 'lane');
+  }
   let marks = read();
   draw(viewer, marks, {});
   look(viewer, marks);

@@ -1,0 +1,323 @@
+"""Orders on pages: list, one order, cancelling, incidents, mails, tracking; and what they ask of the database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select, update
+
+from engine.store.tables import Job
+from handlers.tables import Mail, Order
+from tests.web.api_world import World
+from tests.web.sqlcount import statements
+from tests.web.visitor import Visitor, open_task, visitor
+
+DIAGRAM_PAGE = 34
+"""Statements of the page of one order, whatever happened to it."""
+LIST_PAGE = 14
+
+
+def placed(world: World, **changes: object) -> str:
+    number = world.place(**changes)
+    world.work()
+    return number
+
+
+def breaks(world: World, order: str, error: str = "KeyError: XK") -> str:
+    """One job of the order gives up; its id."""
+    with world.database.write() as session:
+        job = session.scalars(select(Job).where(Job.business_key == order, Job.kind == "operation")).first()
+        if job is None:
+            job = session.scalars(select(Job).where(Job.business_key == order)).first()
+        assert job is not None
+        session.execute(update(Job).where(Job.id == job.id).values(state="dead", error=error, attempts=8))
+        return str(job.id)
+
+
+def test_the_list_shows_where_each_order_stands(world: World) -> None:
+    """Number, customer, step, for whom it waits, total."""
+    order = placed(world)
+
+    page = visitor(world, "finance").goes("/orders")
+
+    row = " ".join(page.find(f"//tr[.//a[text()='{order}']]")[0].text_content().split())
+    assert "Mia Tanaka" in row
+    assert "5 Approval: Inventory Reservation" in row
+    assert "Stock approvers" in row
+
+
+def test_a_number_goes_straight_to_its_order(world: World) -> None:
+    """A search that names one order opens it, in any case."""
+    order = placed(world)
+
+    assert visitor(world, "sales").goes(f"/orders?q={order.lower()}").heading.startswith(order)
+
+
+def test_a_search_looks_at_customer_city_and_sku(world: World) -> None:
+    """And finds nothing where there is nothing, also with a wildcard in it."""
+    order = placed(world)
+    who = visitor(world, "sales")
+
+    for q in ("tanaka", "new york", "product-a", "mia.tanaka@example.com"):
+        assert order in who.goes(f"/orders?q={q}").text, q
+    for q in ("nobody", "product-b", "100%", "_"):
+        assert "No orders with" in who.goes(f"/orders?q={q}").text, q
+
+
+def test_the_list_goes_on_page_by_page(world: World) -> None:
+    """Older orders are one link away; nothing is shown twice and nothing is left out."""
+    numbers = set()
+    for _ in range(52):
+        world.clock.advance(seconds=1)
+        numbers.add(world.place())
+    who = visitor(world, "sales")
+
+    first = who.goes("/orders")
+    second = who.goes(first.link("Older"))
+
+    shown = [str(n) for page in (first, second) for n in page.find("//tbody/tr/th/a/text()")]
+    assert len(shown) == len(set(shown)) == 52
+    assert set(shown) == numbers
+
+
+def test_a_wrong_cursor_starts_again(world: World) -> None:
+    """An address that somebody changed by hand is no error."""
+    assert visitor(world, "sales").goes("/orders?cursor=rubbish").heading == "Orders"
+
+
+def test_the_order_page_says_what_happened_and_what_it_waits_for(world: World) -> None:
+    """Step, task, products, money, customer, history; each of the twenty steps with its state in words."""
+    order = placed(world)
+
+    page = visitor(world, "finance").goes(f"/orders/{order}")
+
+    assert "Step 5 of 20" in page.text
+    steps = page.find("//ol[@class='steps']/li")
+    assert len(steps) == 20
+    assert [" ".join(s.text_content().split()) for s in steps][3:6] == [
+        "4 Reserve inventory for order: done",
+        "5 Approval: Inventory Reservation: now",
+        "6 Generate invoice for order: to come",
+    ]
+    assert "Product A" in page.text
+    assert "Anna Lindqvist" in page.text
+    assert "350 Fifth Avenue" in page.text
+
+
+def test_the_diagram_is_marked_where_the_order_stands(world: World) -> None:
+    """The page carries the marks and the address of the diagram that the order runs on."""
+    order = placed(world)
+    who = visitor(world, "finance")
+
+    page = who.goes(f"/orders/{order}")
+
+    marks = page.tree.get_element_by_id("marks-order_fulfillment").get("data-json")
+    assert '"approve_reservation": "here"' in marks
+    assert '"reserve_inventory": "done"' in marks
+    source = page.find("//figure//div[@class='canvas']/@data-src")[0]
+    answer = who.client.get(str(source))
+    assert answer.mimetype == "application/xml"
+    assert b'id="approve_reservation"' in answer.data
+    assert who.client.get(str(source), headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+
+
+def test_an_order_page_asks_a_fixed_number_of_statements(world: World) -> None:
+    """However much happened to it."""
+    order, other = placed(world), placed(world, items=[{"sku": f"product-{x}", "quantity": 1} for x in "abcde"])
+    who = visitor(world, "finance")
+    who.goes(f"/orders/{order}")
+
+    with statements(world.database) as few:
+        who.goes(f"/orders/{order}")
+    with statements(world.database) as many:
+        who.goes(f"/orders/{other}")
+
+    assert len(few) == len(many)
+    assert len(few) <= DIAGRAM_PAGE, len(few)
+
+
+def test_lists_ask_a_fixed_number_of_statements(world: World) -> None:
+    """No list asks once per row."""
+    who = {name: visitor(world, name) for name in ("stock-approver", "owner")}
+    placed(world)
+    lists = (("stock-approver", "/inbox"), ("owner", "/orders"), ("owner", "/board"), ("owner", "/incidents"))
+    first = {}
+    for name, address in lists:
+        who[name].goes(address)
+        with statements(world.database) as seen:
+            who[name].goes(address)
+        first[address] = len(seen)
+    for _ in range(8):
+        placed(world)
+
+    for name, address in lists:
+        with statements(world.database) as seen:
+            who[name].goes(address)
+        assert len(seen) == first[address] <= LIST_PAGE, (address, len(seen))
+
+
+def test_cancelling_needs_a_reason_and_works_without_a_script(world: World) -> None:
+    """A page of its own asks; the order page then shows both diagrams."""
+    order = placed(world)
+    who = visitor(world, "sales")
+    ask = who.goes(who.goes(f"/orders/{order}").link("Cancel order"))
+
+    refused = who.sends(f"/orders/{order}/cancel", ask.form())
+    assert refused.status == 422
+    assert "Give a reason" in refused.text
+
+    page = who.sends(f"/orders/{order}/cancel", {**ask.form(), "reason": "She changed her mind."})
+    world.work()
+    assert f"{order} is being cancelled." in page.text
+    after = who.goes(f"/orders/{order}")
+    assert "Cancelled" in after.find("//dl[@class='facts']")[0].text_content()
+    assert {m.get("id") for m in after.find("//*[@data-json]")} == {
+        "marks-order_fulfillment",
+        "marks-order_cancellation",
+    }
+    assert "She changed her mind." in after.text
+
+
+def test_who_may_not_cancel_sees_no_button(world: World) -> None:
+    """And is refused when sending the form anyway."""
+    order = placed(world)
+    who = visitor(world, "warehouse")
+    page = who.goes(f"/orders/{order}")
+
+    assert "Cancel order" not in page.text
+    token = page.form("/sign-out")["csrf_token"]
+    assert who.sends(f"/orders/{order}/cancel", {"csrf_token": token, "reason": "x"}).status == 403
+    assert world.engine.instance(order).status == "open"
+
+
+def test_incidents_stand_together_by_cause_and_are_retried(world: World) -> None:
+    """Jobs that gave up for one reason make one cause; a retry takes them from the list."""
+    orders = [placed(world) for _ in range(2)]
+    jobs = [breaks(world, order) for order in orders]
+    who = visitor(world, "owner")
+
+    page = who.goes("/incidents")
+    assert "2 jobs gave up, of 1 cause" in page.text
+    for order in orders:
+        assert order in page.text
+
+    form = page.form("/incidents/retry")
+    assert sorted(form["job"]) == sorted(jobs)
+    after = who.sends("/incidents/retry", form)
+    assert "2 jobs are being tried again." in after.text
+    assert "Nothing has given up" in after.text
+
+
+def test_an_incident_stands_on_its_order(world: World) -> None:
+    """With what went wrong, and a retry that comes back to the order."""
+    order = placed(world)
+    breaks(world, order, "The mail server refused the connection")
+    who = visitor(world, "sales")
+
+    page = who.goes(f"/orders/{order}")
+    assert "The mail server refused the connection" in page.text
+
+    back = who.sends("/incidents/retry", page.form("/incidents/retry"))
+    assert back.heading.startswith(order)
+    assert "It is being tried again." in back.text
+
+
+def test_a_mail_is_shown_in_a_frame_that_can_do_nothing(world: World) -> None:
+    """Sandboxed, no script, nothing loaded from elsewhere."""
+    order = placed(world)
+    with world.database.write() as session:
+        mail = Mail(
+            order_number=order, kind="test", recipient="mia@example.com", subject="Hello", text="Hello",
+            html="<script>alert(1)</script><p>Hello</p>", message_id="<1@test>", state="sent",
+            made_at=world.clock.now(), sent_at=world.clock.now(),
+        )  # fmt: skip
+        session.add(mail)
+        session.flush()
+        number = mail.id
+    who = visitor(world, "sales")
+
+    page = who.goes(f"/mails/{number}")
+    frame = page.find("//iframe")[0]
+    assert frame.get("sandbox") == ""
+    body = who.client.get(frame.get("src"))
+    policy = body.headers["Content-Security-Policy"]
+    assert "sandbox" in policy.split("; ")
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+
+
+def test_the_customers_page_needs_no_sign_in_and_tells_no_name(world: World) -> None:
+    """Who has the address sees where the order is; name, street and mail are left out; no search engine keeps it."""
+    order = placed(world)
+    with world.database.read() as session:
+        token = session.scalar(select(Order.track_token).where(Order.number == order))
+
+    page = Visitor(world.app).goes(f"/track/{token}")
+
+    assert page.status == 200
+    assert page.heading == "We are preparing your order"
+    assert "Order received" in page.text
+    for secret in ("Mia", "Tanaka", "Fifth Avenue", "example.com", "736 3100"):
+        assert secret not in page.answer.get_data(as_text=True), secret
+    assert page.find("//meta[@name='robots']/@content") == ["noindex, nofollow"]
+    assert Visitor(world.app).goes("/track/" + "x" * 43).status == 404
+
+
+def test_the_customers_page_ends_30_days_after_the_order(world: World) -> None:
+    """Then the address leads nowhere."""
+    order = placed(world)
+    with world.database.write() as session:
+        row = session.get_one(Order, order)
+        row.closed_at = world.clock.now() - timedelta(days=31)
+        token = row.track_token
+
+    assert Visitor(world.app).goes(f"/track/{token}").status == 404
+
+
+def test_the_board_counts_the_orders_of_each_step(world: World) -> None:
+    """All twenty steps, also the empty ones."""
+    orders = [placed(world) for _ in range(3)]
+
+    page = visitor(world, "owner").goes("/board")
+
+    rows = page.find("//ol[@class='board']/li")
+    assert len(rows) == 20
+    fifth = " ".join(rows[4].text_content().split())
+    assert fifth.startswith("5 Approval: Inventory Reservation 3")
+    assert orders[0].removeprefix("WB-") in fifth
+
+
+def test_stock_shows_what_is_held(world: World) -> None:
+    """On hand, held and available, by region."""
+    placed(world)
+
+    page = visitor(world, "warehouse").goes("/stock")
+
+    row = next(
+        r for r in page.find("//section[.//h2[contains(., 'Product A')]]//tr") if "North America" in r.text_content()
+    )
+    held = row.xpath("td[@data-l='Held']")[0].text_content()
+    assert held == "2"
+
+
+def test_a_version_of_the_process_shows_its_diagrams(world: World) -> None:
+    """The picture comes from the version that was deployed, not from a folder."""
+    who = visitor(world, "analyst")
+
+    page = who.goes(who.goes("/processes").find("//tbody//th/a/@href")[0])
+
+    sources = page.find("//figure//div[@class='canvas']/@data-src")
+    assert [s.rsplit("/", 1)[1] for s in sources] == ["order_fulfillment.bpmn", "order_cancellation.bpmn"]
+    assert all(who.client.get(str(s)).status_code == 200 for s in sources)
+
+
+def test_one_answer_after_the_other_keeps_the_order_open_until_someone_signs(world: World) -> None:
+    """Looking at a page changes nothing."""
+    order = placed(world)
+    before = world.engine.instance(order).revision
+    who = visitor(world, "stock-approver")
+
+    for address in (f"/orders/{order}", f"/tasks/{open_task(world, order)}", "/inbox", "/board"):
+        who.goes(address)
+
+    assert world.engine.instance(order).revision == before
