@@ -174,6 +174,10 @@ def _check_scope(diagram: Diagram, scope: Scope) -> None:
             diagram.report.error(
                 node.xml, "compensation", "A compensation activity is never run.", _EVENT_ADVICE["compensate"]
             )
+        if len(node.xml.findall(tag("extensionElements"))) > 1:
+            diagram.report.error(
+                node.xml, "extension", "It has two blocks of extensions, and one of them is not read.", "Join them."
+            )
         for flag in ("cancelActivity", "isInterrupting", "parallelMultiple"):
             _check_flag(diagram, node.xml, flag)
 
@@ -188,6 +192,8 @@ def _check_extension(diagram: Diagram, node: etree._Element) -> None:
     kind, parent = local(node), node.getparent()
     if parent is None or parent.tag != tag("extensionElements"):
         return
+    if any(local(other) == kind and isinstance(other.tag, str) for other in node.itersiblings(preceding=True)):
+        diagram.report.error(node, "extension", f"{kind[:60]} stands twice in one element.", "Keep one of them.")
     if kind in ("preScript", "postScript"):
         diagram.report.error(
             node,

@@ -9,7 +9,7 @@ from lxml import etree
 from engine.errors import ExpressionError
 from engine.expressions import compile_expression, is_timer, parse_timer
 from engine.findings import local
-from engine.lint.model import Context, Diagram, Node, is_bpmn, tag, text_of
+from engine.lint.model import SUBPROCESSES, Context, Diagram, Node, is_bpmn, tag, text_of
 from engine.lint.names import check_variable
 from engine.timer_texts import Kind
 
@@ -79,6 +79,12 @@ def _check_reference(diagram: Diagram, node: Node, kind: str, definition: etree.
 def _check_distinct(diagram: Diagram, boundary: Node, codes: dict[str, Node]) -> None:
     if boundary.event not in ("error", "escalation", "message"):
         return
+    host = boundary.scope.nodes.get(boundary.xml.get("attachedToRef", ""))
+    if boundary.event == "error" and host is not None and not _may_refuse(host):
+        diagram.report.error(
+            boundary.xml, "error-never", f"{host.name!r} never refuses, so the event never happens.",
+            "Attach it to the service task whose operation refuses.",
+        )
     reference = boundary.definitions[0].get(f"{boundary.event}Ref")
     declared = diagram.declaration(boundary.event, reference)
     if declared is None:
@@ -91,6 +97,11 @@ def _check_distinct(diagram: Diagram, boundary: Node, codes: dict[str, Node]) ->
             "Give each its own code, or keep one of them.",
         )
     codes.setdefault(code, boundary)
+
+
+def _may_refuse(host: Node) -> bool:
+    """Operations refuse: those of service tasks, of forms, and of what runs inside a subprocess or a called process."""
+    return host.kind in ("serviceTask", "callActivity", *SUBPROCESSES) or "onComplete" in host.properties
 
 
 def _check_timer(diagram: Diagram, node: Node, definition: etree._Element) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.lint.model import ACTIVITIES, DECIDING, GATEWAYS, Context, Diagram, Flow, Node, Scope
+from engine.lint.model import ACTIVITIES, DECIDING, GATEWAYS, Context, Diagram, Flow, Node, Scope, tag
 
 MAX_NODES = 1_000
 MAX_IN_A_ROW = 300
@@ -54,6 +54,8 @@ def _check_flows(scope: Scope) -> None:
                 source.xml, "self-loop", "The element flows to itself.",
                 "Put a gateway behind it that decides whether to repeat.",
             )
+        if len(flow.xml.findall(tag("conditionExpression"))) > 1:
+            report.error(flow.xml, "condition-twice", "The flow has two conditions.", "Join them with and or or.")
         if target.kind in ("startEvent", "boundaryEvent"):
             report.error(flow.xml, "flow-end", "A flow leads into an event that begins.", "Lead it to the next task.")
         if source.kind == "endEvent":

@@ -94,6 +94,8 @@ def _check_properties(diagram: Diagram, node: Node) -> None:
 def _check_user_task(context: Context, diagram: Diagram, node: Node) -> None:
     report, properties = diagram.report, node.properties
     check_variable(diagram, node, node.id, "The form is stored under the task's id;")
+    if node.name == node.id:
+        report.warning(node.xml, "no-name", "It has no name, so the inbox shows its id.", "Say in words what is done.")
     team = properties.get("team", "")
     if not _TEAM.fullmatch(team):
         message = f"{team[:40]!r} cannot be a team." if team else "No team does it."

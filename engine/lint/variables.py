@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from engine.errors import ExpressionError
 from engine.expressions import Expression, compile_expression, compile_script
 from engine.lint.approvals import DECISIONS, FIELDS
 from engine.lint.events import timer_expressions
-from engine.lint.model import DECIDING, SPIFF, Context, Diagram, Node, is_bpmn, spiff, tag, text_of
+from engine.lint.model import DECIDING, SPIFF, Context, Diagram, Node, Scope, is_bpmn, spiff, tag, text_of
 from engine.lint.names import listed
 
 _GIVEN = frozenset({"cancellation"})
@@ -33,16 +33,21 @@ class _Use:
 
 def check_variables(context: Context, diagram: Diagram) -> None:
     """All expressions of one diagram."""
-    index = _Index(context)
+    for process in diagram.processes:
+        _check_process(context, diagram, process)
+
+
+def _check_process(context: Context, diagram: Diagram, process: Scope) -> None:
+    index = _Index(context, _relatives(context, process))
     written = index.written
     heeded: set[str] = set()
-    for node in diagram.nodes():
+    for node in diagram.nodes(process):
         for use in _uses(diagram, node):
             _check_names(index, diagram, use, written)
             _check_values(index, diagram, use)
             if use.what.startswith("The condition"):
                 heeded |= use.expression.paths
-    for node in diagram.nodes():
+    for node in diagram.nodes(process):
         if node.is_approval and f"{node.id}.decision" not in heeded:
             diagram.report.error(
                 node.xml, "decision-unheeded", "No condition behind it looks at its decision, so a rejection goes on.",
@@ -139,16 +144,47 @@ def _comparisons(text: str) -> Iterator[tuple[str, Any]]:
                     yield ast.unparse(sides[0]), item.value
 
 
-class _Index:
-    """Who writes which variable, over the whole bundle."""
+def _relatives(context: Context, process: Scope) -> list[Scope]:
+    """The processes whose variables are there when this one runs: itself, those that call it or that it undoes, and
+    all that these call."""
+    calls: dict[str, set[str]] = {}
+    undoes: dict[str, set[str]] = {}
+    for diagram in context.diagrams:
+        for each in diagram.processes:
+            undoes.setdefault(each.properties.get("cancellation", ""), set()).add(each.id)
+        for node in diagram.nodes():
+            if node.kind == "callActivity":
+                calls.setdefault(node.scope.process.id, set()).add(node.xml.get("calledElement", ""))
+    callers: dict[str, set[str]] = {}
+    for caller, targets in calls.items():
+        for target in targets:
+            callers.setdefault(target, set()).add(caller)
+    before = _closure({process.id}, lambda name: callers.get(name, set()) | undoes.get(name, set()))
+    names = _closure(before, lambda name: calls.get(name, set()))
+    return [each for diagram in context.diagrams for each in diagram.processes if each.id in names]
 
-    def __init__(self, context: Context) -> None:
+
+def _closure(start: set[str], following: Callable[[str], set[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting.extend(following(name))
+    return seen
+
+
+class _Index:
+    """Who writes which variable, over the processes that share an instance's variables."""
+
+    def __init__(self, context: Context, processes: list[Scope]) -> None:
         self.context = context
         self.tasks: dict[str, list[Node]] = {}
         """User tasks by id: each stores its form or decision under it."""
         self.others: set[str] = set()
-        for diagram in context.diagrams:
-            for node in diagram.nodes():
+        for process in processes:
+            for node in process.diagram.nodes(process):
                 if node.kind == "userTask":
                     self.tasks.setdefault(node.id, []).append(node)
                 self.others |= _writes(node)

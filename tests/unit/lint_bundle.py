@@ -135,7 +135,8 @@ GOOD_UNDO = definitions(
 GOOD_TABLE = """<?xml version="1.0" encoding="UTF-8"?>
 <definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" id="defs" name="x" namespace="x">
 <decision id="signers" name="Signers"><decisionTable id="table" hitPolicy="UNIQUE">
-<input id="in1" label="Total"><inputExpression id="ine1" typeRef="number"><text>order.total</text></inputExpression></input>
+<input id="in1" label="Total">
+<inputExpression id="ine1" typeRef="number"><text>order.total</text></inputExpression></input>
 <output id="out1" name="count" typeRef="number"/>
 <rule id="row1"><description>Small</description><inputEntry id="c1"><text>&lt;= 500</text></inputEntry>
 <outputEntry id="a1"><text>1</text></outputEntry></rule>

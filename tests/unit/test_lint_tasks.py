@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.lint_bundle import findings_of, flow, good_bundle, process, properties, rules, service, spoiled
-from tests.unit.lint_bundle import TABLE
+from tests.unit.lint_bundle import (
+    DIAGRAM,
+    TABLE,
+    UNDO,
+    findings_of,
+    flow,
+    good_bundle,
+    process,
+    properties,
+    rules,
+    service,
+    spoiled,
+)
 
 MUTANTS = [
     # text, replacement, element, rule
@@ -95,6 +106,51 @@ def test_a_gate_whose_decision_nobody_reads_is_refused() -> None:
     files = {name: data.replace(b'sign.decision == "reject"', b"order.total == 2") for name, data in files.items()}
 
     assert "decision-unheeded" in rules(findings_of(files), "sign")
+
+
+@pytest.mark.parametrize(
+    ("approved", "rejected"),
+    [
+        ('sign.decision != "reject"', 'sign.decision == "reject"'),  # what is sent back goes on
+        ('sign.decision in ["approve", "reject"]', 'sign.comment == "no"'),  # what is rejected goes on
+        ('sign.decision == "send_back"', 'sign.comment == "no"'),  # approve takes the default, and so does reject
+    ],
+)
+def test_every_decision_of_a_gate_has_its_own_way(approved: str, rejected: str) -> None:
+    """What is rejected or sent back never goes where the approved goes."""
+    files = spoiled('sign.decision == "approve"', approved)
+    files[DIAGRAM] = files[DIAGRAM].replace(b'sign.decision == "reject"', rejected.encode())
+
+    assert "decision-unheeded" in rules(findings_of(files), "sign")
+
+
+def test_a_way_around_a_gate_is_a_warning() -> None:
+    """A later step that is reached without the gate is said: it may be meant, but rarely is."""
+    head = (
+        '<bpmn:receiveTask id="wait" messageRef="message_paid"><bpmn:extensionElements>\n'
+        "  <spiffworkflow:properties>"
+    )
+    files = spoiled(head, head + '<spiffworkflow:property name="step" value="4"/>')
+    assert findings_of(files) == []
+
+    files[DIAGRAM] = files[DIAGRAM].replace(flow("short", "take_order").encode(), flow("short", "wait").encode())
+    assert [(finding.rule, finding.severity) for finding in findings_of(files)] == [("gate-bypassed", "warning")]
+
+
+def test_a_user_task_without_a_name_is_a_warning() -> None:
+    """The inbox shows names."""
+    [finding] = findings_of(spoiled(' name="Take order"', ""))
+
+    assert (finding.element, finding.rule, finding.severity) == ("take_order", "no-name", "warning")
+
+
+def test_a_variable_of_the_undo_path_is_unknown_to_the_main_one() -> None:
+    """The undo path reads what the order wrote, and not the other way round."""
+    assert findings_of(spoiled("cancellation.reason", "order.sku", UNDO)) == []
+
+    files = spoiled('resultVariable="reservation"', 'resultVariable="released"', UNDO)
+    files[DIAGRAM] = files[DIAGRAM].replace(b"== reservation.reference", b"== released.reference")
+    assert "unknown-variable" in rules(findings_of(files), "wait")
 
 
 def test_an_unknown_variable_is_a_warning() -> None:
