@@ -23,9 +23,9 @@ from handlers.payments.embedded import EmbeddedProvider
 from handlers.payments.embedded import Fault as PaymentFault
 from handlers.ports import Ports
 from handlers.tables import Product
-from settings import ROOT, Settings, load
+from settings import ROOT, Settings, WrongSetting, load
 from web import create_web
-from web.accounts import demo_users
+from web.accounts import demo_users, users
 
 BUNDLE = (ROOT / "processes", ROOT / "forms")
 """The folders that are deployed together."""
@@ -107,7 +107,12 @@ def install(parts: Parts) -> str | None:
 
 
 def _demo_data(parts: Parts) -> None:
+    """Demo people and catalogue. WrongSetting when real people work here: their shop must not become a demo."""
     with parts.engine.transaction() as session:
+        if not parts.settings.is_marked_demo:
+            if users(session):
+                raise WrongSetting("People have accounts here, so this is no demo: choose another WAYBILL_VAR.")
+            parts.settings.mark_demo()
         demo_users(session)
         if session.execute(select(Product.sku).limit(1)).first() is None:
             take_catalogue(session, demo_catalogue(), parts.clock.now())

@@ -65,6 +65,15 @@ class Settings(BaseSettings):
         """Where this installation is reached, without a trailing slash."""
         return (self.public_url or f"http://127.0.0.1:{self.port}").rstrip("/")
 
+    @property
+    def is_marked_demo(self) -> bool:
+        """Whether the data folder was made a demo's by an earlier start."""
+        return (self.var / DEMO_MARK).exists()
+
+    def mark_demo(self) -> None:
+        """Makes the data folder a demo's for good."""
+        (self.var / DEMO_MARK).write_text("This folder is a demo's. Demo users and their password work here.\n")
+
     def require_secret_key(self) -> None:
         """WrongSetting when sessions could not be signed."""
         if len(self.secret_key) < 16:
@@ -72,7 +81,7 @@ class Settings(BaseSettings):
 
 
 def load(**overrides: Any) -> Settings:
-    """The settings of this start. `demo=True` marks the data folder as demo; a marked folder stays demo.
+    """The settings of this start. A data folder that an earlier start marked as demo stays demo.
 
     WrongSetting names the variable that cannot be used.
     """
@@ -91,14 +100,9 @@ def load(**overrides: Any) -> Settings:
 
 
 def _with_demo(settings: Settings) -> Settings:
-    mark = settings.var / DEMO_MARK
-    if not settings.demo and not mark.exists():
+    if not settings.demo and not settings.is_marked_demo:
         return settings
-    if not mark.exists():
-        if (settings.var / "waybill.db").exists():
-            raise WrongSetting(f"{settings.var} holds data that is no demo: choose another folder with WAYBILL_VAR.")
-        settings.var.mkdir(parents=True, exist_ok=True)
-        mark.write_text("This folder was made by a demo start. Demo users and their password work here.\n")
+    settings.var.mkdir(parents=True, exist_ok=True)
     return settings.model_copy(update={
         "demo": True,
         "host": "127.0.0.1",
