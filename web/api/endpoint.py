@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import orjson
 import structlog
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ValidationError
@@ -236,8 +237,7 @@ def read_body(model: type[BaseModel]) -> BaseModel:
     if request.mimetype != "application/json":
         raise ApiProblem("wrong-content-type", "Send the body as application/json.")
     try:
-        strict_json.parse(raw)
-        return model.model_validate_json(raw)
+        return model.model_validate_json(orjson.dumps(strict_json.parse(raw)))
     except strict_json.NotJsonError as error:
         raise bad_input(FieldError("", str(error))) from None
     except strict_json.BadValuesError as error:

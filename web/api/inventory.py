@@ -31,8 +31,12 @@ class StockOut(Output):
     available: int = Field(description="on_hand less reserved")
 
 
-@calls.get("/inventory", permission="stock.read", query=StockQuery, returns={200: Listing[StockOut]})
-def list_inventory(caller: Caller, query: StockQuery) -> Listing[StockOut]:
+class StockList(Listing[StockOut]):
+    """A page of stock."""
+
+
+@calls.get("/inventory", permission="stock.read", query=StockQuery, returns={200: StockList})
+def list_inventory(caller: Caller, query: StockQuery) -> StockList:
     """List the stock per product and region."""
     after = read_cursor(query.cursor, str, str)
     with caller.services.engine.reading() as session:
@@ -45,4 +49,4 @@ def list_inventory(caller: Caller, query: StockQuery) -> Listing[StockOut]:
         ]
     shown = rows[: query.size]
     more = cursor_of(shown[-1].sku, shown[-1].region) if len(rows) > len(shown) else None
-    return Listing[StockOut](items=[StockOut.model_validate(row) for row in shown], next=more)
+    return StockList(items=[StockOut.model_validate(row) for row in shown], next=more)

@@ -43,13 +43,17 @@ class JobOut(Output):
     updated_at: Time
 
 
-@calls.get("/jobs", permission="jobs.read", query=JobQuery, returns={200: Listing[JobOut]})
-def list_jobs(caller: Caller, query: JobQuery) -> Listing[JobOut]:
+class JobList(Listing[JobOut]):
+    """A page of jobs."""
+
+
+@calls.get("/jobs", permission="jobs.read", query=JobQuery, returns={200: JobList})
+def list_jobs(caller: Caller, query: JobQuery) -> JobList:
     """List jobs. `?state=dead` lists the incidents."""
     page = caller.services.engine.jobs(
         state=query.state, order=query.order, limit=query.size, cursor=query.cursor
     )  # fmt: skip
-    return Listing[JobOut](items=[_body(job) for job in page.items], next=page.next)
+    return JobList(items=[_body(job) for job in page.items], next=page.next)
 
 
 @calls.post("/jobs/<id>/retry", permission="jobs.retry", returns={200: JobOut}, problems=(404, 409))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
 from handlers.contract import FieldError
 from web.problems import bad_input
@@ -23,8 +23,12 @@ def _rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
-"""RFC 3339 in UTC, e.g. `2026-03-01T09:30:00Z`; with microseconds when there are any, as the history's hashes cover them."""
+Time = Annotated[
+    datetime,
+    PlainSerializer(_rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
+"""RFC 3339 in UTC, e.g. `2026-03-01T09:30:00Z`; with microseconds when there are any: hashes cover them."""
 
 BusinessKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
 

@@ -15,6 +15,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from web.api.endpoint import Route
 from web.api.models import Output
+from web.api.strict_json import DEEPEST, LARGEST_NUMBER
 from web.permissions import PUBLIC, SIGNED
 from web.problems import KINDS, MEDIA_TYPE
 
@@ -94,8 +95,55 @@ def _schemas(routes: list[Route]) -> tuple[Schemas, dict[str, Any]]:
         for answer in route.returns.values():
             if not isinstance(answer, str):
                 wanted[(answer, "serialization")] = None
-    references, definitions = models_json_schema(list(wanted), ref_template=_REFERENCE)
-    return cast(Schemas, references), definitions.get("$defs", {})
+    references, found = models_json_schema(list(wanted), ref_template=_REFERENCE)
+    definitions = found.get("$defs", {})
+    for name in _named_by([route.body for route in routes if route.body], references, definitions):
+        _say_what_strings_hold(definitions[name])
+    return cast(Schemas, references), {**definitions, "JsonValue": _JSON_VALUE}
+
+
+_NO_NUL = r"^[^\u0000]*$"
+_NOT_BLANK = r"^[^\u0000]*\S[^\u0000]*$"
+_ANY = {"$ref": "#/components/schemas/JsonValue"}
+_JSON_VALUE: dict[str, Any] = {
+    "description": f"Any JSON value, nested up to {DEEPEST} levels, that databases and other readers can keep.",
+    "anyOf": [
+        {"type": ["boolean", "null"]},
+        {"type": "number", "minimum": -LARGEST_NUMBER, "maximum": LARGEST_NUMBER},
+        {"type": "string", "pattern": _NO_NUL},
+        {"type": "array", "items": _ANY},
+        {"type": "object", "additionalProperties": _ANY, "propertyNames": {"pattern": _NO_NUL}},
+    ],
+}
+
+
+def _named_by(models: list[type[BaseModel]], references: Any, definitions: Mapping[str, Any]) -> set[str]:
+    """Names of the models' definitions, with those that they refer to."""
+    todo: list[Any] = [references[(model, "validation")] for model in models]
+    names: set[str] = set()
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict):
+            name = str(one.get("$ref", "")).rpartition("/")[2]
+            if name and name not in names:
+                names.add(name)
+                todo.append(definitions[name])
+            todo.extend(one.values())
+        elif isinstance(one, list):
+            todo.extend(one)
+    return names
+
+
+def _say_what_strings_hold(schema: dict[str, Any]) -> None:
+    """Adds to a body's schema what `strict_json` refuses in any body: NUL characters and numbers beyond a double."""
+    for name, field in schema.get("properties", {}).items():
+        for one in (field, field.get("items", {}), *field.get("anyOf", ())):
+            if one.get("type") == "string" and "enum" not in one and "const" not in one:
+                one["pattern"] = {None: _NO_NUL, r"\S": _NOT_BLANK}.get(one.get("pattern"), one.get("pattern"))
+        if field.get("additionalProperties") is True:
+            field |= {"additionalProperties": _ANY, "propertyNames": {"pattern": _NO_NUL}}
+        elif not {"type", "$ref", "anyOf", "enum", "const"} & field.keys():
+            schema["properties"][name] = {**field, **_ANY}
 
 
 def _operation(route: Route, references: Schemas) -> dict[str, Any]:
@@ -146,6 +194,8 @@ def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         del schema["default"]
     if "anyOf" in schema:  # absent is absent: a query has no null
         schema |= next(one for one in schema.pop("anyOf") if one != {"type": "null"})
+    if schema.get("type") == "string" and "enum" not in schema:
+        schema["pattern"] = _NO_NUL
     parameter: dict[str, Any] = {"name": name, "in": "query", "required": False, "schema": schema}
     return {**parameter, "description": description} if description else parameter
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from engine.views import EventView
 from handlers.countries import names
-from web.api.models import Input, Money, Output, Paging, Step, Time
+from web.api.models import Input, Listing, Money, Output, Paging, Step, Time
 from web.rows import IncidentRow, OpenTask, OrderDetail, OrderRow, ShipmentRow
 
 State = Literal["open", "cancelling", "closed", "cancelled"]
@@ -26,7 +26,7 @@ class CustomerIn(Input):
     """Who orders."""
 
     name: str = Field(min_length=1, max_length=200, pattern=r"\S")
-    email: str = Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
+    email: str = Field(min_length=3, max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")
     phone: str = Field(min_length=1, max_length=60, pattern=r"\S")
 
 
@@ -123,6 +123,10 @@ class OrderOut(Output):
     source: str
     order_ref: str | None
     tracking_url: str | None = Field(description="The customer's page.")
+
+
+class OrderList(Listing[OrderOut]):
+    """A page of orders."""
 
 
 class LineOut(Output):
@@ -240,6 +244,10 @@ class EventOut(Output):
     after: dict[str, Any]
     previous: str
     hash: str
+
+
+class EventList(Listing[EventOut]):
+    """A part of a history."""
 
 
 # --- from rows -------------------------------------------------------------------------------------------------------

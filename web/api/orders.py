@@ -15,12 +15,14 @@ from handlers.orders import place
 from web import queries
 from web.api.auth import Caller
 from web.api.endpoint import Calls, Header, Reply
-from web.api.models import Input, Listing, Paging, bad_cursor, cursor_of, read_cursor
+from web.api.models import Input, Paging, bad_cursor, cursor_of, read_cursor
 from web.api.order_models import (
     DOCUMENTS,
+    EventList,
     EventOut,
     OrderDetailOut,
     OrderIn,
+    OrderList,
     OrderOut,
     OrderQuery,
     detail_body,
@@ -85,8 +87,8 @@ def _in_body(error: FieldError) -> FieldError:
     return FieldError((_POINTERS.get(head) or (f"/{head}" if head else "")) + slash + rest, error.message)
 
 
-@calls.get("/orders", permission="orders.read", query=OrderQuery, returns={200: Listing[OrderOut]})
-def list_orders(caller: Caller, query: OrderQuery) -> Listing[OrderOut]:
+@calls.get("/orders", permission="orders.read", query=OrderQuery, returns={200: OrderList})
+def list_orders(caller: Caller, query: OrderQuery) -> OrderList:
     """List orders, newest first. `q` looks into number, customer, e-mail, city, reference and SKU."""
     with caller.services.engine.reading() as session:
         try:
@@ -98,7 +100,7 @@ def list_orders(caller: Caller, query: OrderQuery) -> Listing[OrderOut]:
         incidents = queries.incidents(session, [row.number for row in rows.items if row.incidents])
     public_url = caller.services.ports.public_url
     items = [OrderOut(**order_body(row, incidents.get(row.number, ()), public_url)) for row in rows.items]
-    return Listing[OrderOut](items=items, next=rows.next)
+    return OrderList(items=items, next=rows.next)
 
 
 @calls.get("/orders/<number>", permission="orders.read", returns={200: OrderDetailOut}, problems=(404,))
@@ -124,15 +126,15 @@ class HistoryQuery(Paging):
 
 @calls.get(
     "/orders/<number>/history", permission="orders.read", query=HistoryQuery,
-    returns={200: Listing[EventOut]}, problems=(404,),
+    returns={200: EventList}, problems=(404,),
 )  # fmt: skip
-def order_history(caller: Caller, number: str, query: HistoryQuery) -> Listing[EventOut]:
+def order_history(caller: Caller, number: str, query: HistoryQuery) -> EventList:
     """Follow an order: everything that happened, in order, chained by hash."""
     after = read_cursor(query.cursor, int)
     events = [event for event in caller.services.engine.history(number) if after is None or event.seq > int(after[0])]
     shown = events[: query.limit]
     more = cursor_of(shown[-1].seq) if len(events) > len(shown) else None
-    return Listing[EventOut](items=[EventOut(**event_body(event)) for event in shown], next=more)
+    return EventList(items=[EventOut(**event_body(event)) for event in shown], next=more)
 
 
 @calls.get(

@@ -35,10 +35,12 @@ class PaymentOut(Output):
     at: Time
 
 
-@calls.get(
-    "/payments", permission="orders.read", query=PaymentQuery, returns={200: Listing[PaymentOut]}, problems=(404,)
-)
-def list_payments(caller: Caller, query: PaymentQuery) -> Listing[PaymentOut]:
+class PaymentList(Listing[PaymentOut]):
+    """A page of payments."""
+
+
+@calls.get("/payments", permission="orders.read", query=PaymentQuery, returns={200: PaymentList}, problems=(404,))
+def list_payments(caller: Caller, query: PaymentQuery) -> PaymentList:
     """List movements of money, oldest first; of one order with `?order=`."""
     after = read_cursor(query.cursor, int)
     with caller.services.engine.reading() as session:
@@ -51,4 +53,4 @@ def list_payments(caller: Caller, query: PaymentQuery) -> Listing[PaymentOut]:
         PaymentOut.model_validate({**asdict(row), "amount": {"amount": row.amount, "currency": row.currency}})
         for row in rows
     ]
-    return Listing[PaymentOut](items=items, next=cursor_of(more) if more is not None else None)
+    return PaymentList(items=items, next=cursor_of(more) if more is not None else None)

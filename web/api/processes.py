@@ -41,6 +41,10 @@ class VersionOut(Output):
     open_instances: int
 
 
+class VersionList(Listing[VersionOut]):
+    """A page of versions."""
+
+
 class FindingOut(Output):
     """One thing the linter says about a bundle."""
 
@@ -71,8 +75,8 @@ class Start(Input):
     )
 
 
-@calls.get("/processes", permission="processes.read", query=Paging, returns={200: Listing[VersionOut]})
-def list_processes(caller: Caller, query: Paging) -> Listing[VersionOut]:
+@calls.get("/processes", permission="processes.read", query=Paging, returns={200: VersionList})
+def list_processes(caller: Caller, query: Paging) -> VersionList:
     """List the processes, each with its newest version."""
     newest: dict[str, VersionView] = {}
     for version in caller.services.engine.versions():
@@ -82,14 +86,14 @@ def list_processes(caller: Caller, query: Paging) -> Listing[VersionOut]:
     rows = [newest[key] for key in sorted(newest) if after is None or key > str(after[0])]
     shown = rows[: query.size]
     more = cursor_of(shown[-1].key) if len(rows) > len(shown) else None
-    return Listing[VersionOut](items=[VersionOut.model_validate(row) for row in shown], next=more)
+    return VersionList(items=[VersionOut.model_validate(row) for row in shown], next=more)
 
 
 @calls.get(
     "/processes/<key>/versions", permission="processes.read", query=Paging,
-    returns={200: Listing[VersionOut]}, problems=(404,),
+    returns={200: VersionList}, problems=(404,),
 )  # fmt: skip
-def list_versions(caller: Caller, key: str, query: Paging) -> Listing[VersionOut]:
+def list_versions(caller: Caller, key: str, query: Paging) -> VersionList:
     """List the versions of a process, newest first."""
     after = read_cursor(query.cursor, int)
     versions = sorted(caller.services.engine.versions(key), key=lambda version: -version.version)
@@ -98,7 +102,7 @@ def list_versions(caller: Caller, key: str, query: Paging) -> Listing[VersionOut
     rows = [version for version in versions if after is None or version.version < int(after[0])]
     shown = rows[: query.size]
     more = cursor_of(shown[-1].version) if len(rows) > len(shown) else None
-    return Listing[VersionOut](items=[VersionOut.model_validate(row) for row in shown], next=more)
+    return VersionList(items=[VersionOut.model_validate(row) for row in shown], next=more)
 
 
 @calls.post(

@@ -34,7 +34,9 @@ def parse(raw: bytes) -> Any:
     except UnicodeDecodeError:
         raise NotJsonError("The body is not UTF-8.") from None
     try:
-        document = json.loads(text, object_pairs_hook=_one_value_per_key, parse_constant=_no_constant)
+        document = json.loads(
+            text, object_pairs_hook=_one_value_per_key, parse_constant=_no_constant, parse_float=_number
+        )
     except RecursionError:
         raise NotJsonError(f"The body is nested deeper than {DEEPEST} levels.") from None
     except json.JSONDecodeError as error:
@@ -70,6 +72,12 @@ def _one_value_per_key(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise NotJsonError(f"The body holds {name}, which is no JSON number.")
+
+
+def _number(text: str) -> int | float:
+    """`2.0` is the whole number 2, as JSON Schema has it."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) <= LARGEST_NUMBER else number
 
 
 def _faults(document: Any) -> Iterator[FieldError]:

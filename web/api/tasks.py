@@ -10,7 +10,7 @@ from pydantic import Field
 
 from engine.errors import InvalidForm
 from engine.views import Actor, Signature, TaskDetail, TaskView
-from handlers.contract import FieldError, Problem
+from handlers.contract import Problem
 from web import accounts
 from web.api.auth import Caller
 from web.api.endpoint import Calls
@@ -53,6 +53,10 @@ class TaskOut(Output):
     revision: int
     completed_by: str | None
     completed_at: Time | None
+
+
+class TaskList(Listing[TaskOut]):
+    """A page of tasks."""
 
 
 class FactOut(Output):
@@ -147,14 +151,14 @@ class Decided(Output):
 # --- calls -----------------------------------------------------------------------------------------------------------
 
 
-@calls.get("/tasks", permission="tasks.read", query=TaskQuery, returns={200: Listing[TaskOut]})
-def list_tasks(caller: Caller, query: TaskQuery) -> Listing[TaskOut]:
+@calls.get("/tasks", permission="tasks.read", query=TaskQuery, returns={200: TaskList})
+def list_tasks(caller: Caller, query: TaskQuery) -> TaskList:
     """List the open tasks of the caller's teams, soonest due first. Owner and admin see all."""
     page = caller.services.engine.tasks(
         caller.actor, team=query.team, mine=query.mine, order=query.order, step=query.step, q=query.q,
         overdue=query.overdue, limit=query.size, cursor=query.cursor,
     )  # fmt: skip
-    return Listing[TaskOut](items=[_row(task) for task in page.items], next=page.next)
+    return TaskList(items=[_row(task) for task in page.items], next=page.next)
 
 
 @calls.get("/tasks/<id>", permission="tasks.read", returns={200: TaskDetailOut}, problems=(404,))
@@ -178,7 +182,11 @@ def release_task(caller: Caller, id: str) -> TaskOut:  # noqa: A002
 @calls.post("/tasks/<id>/assign", permission="tasks.work", body=Assign, returns={200: TaskOut}, problems=(404, 409))
 def assign_task(caller: Caller, id: str, body: Assign) -> TaskOut:  # noqa: A002
     """Give a task to somebody of its team."""
-    return _row(caller.services.engine.assign(id, caller.actor, _person(caller, body.to)))
+    with caller.services.engine.reading() as session:
+        user = accounts.find_user(session, body.to)
+        # nobody is in no team: the engine says so, after it has said whether the task is there at all
+        person = accounts.actor(user) if user is not None and user.active else Actor(body.to)
+    return _row(caller.services.engine.assign(id, caller.actor, person))
 
 
 @calls.put("/tasks/<id>/draft", permission="tasks.work", body=Draft, returns={200: TaskOut}, problems=(404, 409))
@@ -232,14 +240,6 @@ def _faults_under(prefix: str) -> Iterator[None]:
         yield
     except (InvalidForm, Problem) as error:
         raise bad_input(*(under(prefix, one) for one in error.errors)) from None
-
-
-def _person(caller: Caller, name: str) -> Actor:
-    with caller.services.engine.reading() as session:
-        user = accounts.find_user(session, name)
-        if user is None or not user.active:
-            raise bad_input(FieldError("/to", f"There is nobody called {name}."))
-        return accounts.actor(user)
 
 
 def _row(task: TaskView) -> TaskOut:
