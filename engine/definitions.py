@@ -70,6 +70,8 @@ class Element:
     properties: Mapping[str, str] = field(default_factory=dict)
     documentation: str = ""
     instructions: str = ""
+    attached_to: str | None = None
+    """For a boundary event: the activity it sits on."""
 
     @property
     def step(self) -> int | None:
@@ -206,6 +208,7 @@ def _elements(process: etree._Element) -> dict[str, Element]:
             properties=properties,
             documentation=_text(node, f"{_B}documentation"),
             instructions=_text(node, f"{_B}extensionElements/{_S}instructionsForEndUser"),
+            attached_to=node.get("attachedToRef"),
         )
     return found
 

@@ -148,6 +148,9 @@ class Unit(OperationCalls):
             return
         if element.properties.get("commits", "false") != "false":
             self.committed = True
+            host = self.definition.diagram(self.process).elements.get(element.attached_to or "")
+            if host is not None:  # a boundary event that commits has done its activity's work
+                self.event("completed", host, actor=actor or SYSTEM.name, by=element.id)
         if element.properties.get("cancels", "false") != "false":
             self._ending = element
         self.event("completed", element, actor=actor or SYSTEM.name, **detail)

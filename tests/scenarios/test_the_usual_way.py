@@ -20,3 +20,13 @@ def test_an_order_goes_through_all_twenty_steps_in_order(parts: Parts, clock: Mo
     assert money["invoiced"] == money["captured"] > 0
     assert not order.incidents()
     assert shop.engine.verify_audit() == []
+
+
+def test_the_couriers_own_message_completes_the_pickup(shop: Shop) -> None:
+    """Step 13 is done by its form or by the courier's report; the history shows it either way."""
+    order = shop.places_order().goes_to("confirm_pickup")
+
+    order.courier_reports("picked_up")
+
+    assert order.steps()[-2:] == [13, 14]
+    assert not order.instance.can_cancel
