@@ -117,7 +117,7 @@ def _money(session: Session, ports: Ports) -> Iterator[str]:
     ):
         paid[order] += {"capture": total, "refund": -total}.get(kind, 0)
     ledger = ports.payments.balances() if isinstance(ports.payments, EmbeddedProvider) else None
-    by_hand = set(session.scalars(select(Payment.order_number).where(Payment.key.like("%by-hand%"))))
+    by_hand = set(session.scalars(select(Payment.order_number).where(Payment.method == "by_hand")))
     for number, status in session.execute(
         select(Instance.business_key, Instance.status).where(Instance.status.in_(("closed", "cancelled")))
     ):
