@@ -19,6 +19,7 @@ from engine.errors import (
     AlreadyDecided, AlreadyDone, EngineError, InvalidForm, NotAnApprover, NotFound, SeparationOfDuties, StaleSnapshot,
 )
 from engine.expressions import compile_expression
+from engine.forms import text_fault
 from engine.rows import signature_view, task_view
 from engine.store.tables import Signature, Task
 from engine.unit import Unit
@@ -181,6 +182,8 @@ def _check_decision(element: Element, decision: str, comment: str, send_back_to:
         faults.append(FieldError("/decision", "Choose approve, reject or send_back."))
     if decision != "approve" and not comment.strip():
         faults.append(FieldError("/comment", "Give a reason; it is kept in the history."))
+    if fault := text_fault(comment):
+        faults.append(FieldError("/comment", fault))
     if len(comment) > 2000:
         faults.append(FieldError("/comment", "Enter at most 2000 characters."))
     steps = element.steps("sendBackTo")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 256 * 1024
 """The largest form that is taken, as JSON."""
+MAX_DEPTH = 32
+"""How deep lists and objects may lie in one another."""
+MAX_NUMBER = 2**53
+"""The largest whole number that every reader of JSON understands."""
 
 
 def context_of(unit: Unit, element: Element) -> FormContext:
@@ -44,6 +50,53 @@ def schema_for(schema: Mapping[str, Any], context: FormContext) -> dict[str, Any
     if context.example:
         made["examples"] = [dict(context.example)]
     return made
+
+
+def check_values(data: Any, *, limit: int = MAX_BYTES, at: str = "") -> None:
+    """InvalidForm when `data` holds what cannot be stored in every database, or is larger than `limit` bytes.
+
+    Whoever takes data from outside asks this first. `at` is the pointer to where the data stands in what was sent.
+    """
+    faults = []
+    rest: list[tuple[str, Any, int]] = [(at, data, 0)]
+    while rest:
+        where, value, depth = rest.pop()
+        if depth > MAX_DEPTH:
+            faults.append(FieldError(where, f"Lists and objects may lie in one another {MAX_DEPTH} deep."))
+        elif isinstance(value, Mapping):
+            if any(text_fault(name) for name in value):
+                faults.append(FieldError(where or "/", "The name of a field holds a sign that no text may hold."))
+            else:
+                rest += [(where + _pointer([name]), inner, depth + 1) for name, inner in value.items()]
+        elif isinstance(value, list | tuple):
+            rest += [(f"{where}/{place}", inner, depth + 1) for place, inner in enumerate(value)]
+        elif fault := _value_fault(value):
+            faults.append(FieldError(where or "/", fault))
+    if faults:
+        raise InvalidForm(sorted(faults, key=lambda fault: fault.field))
+    if len(orjson.dumps(data)) > limit:
+        raise InvalidForm([FieldError(at or "/", "This is too large.")])
+
+
+def text_fault(text: Any) -> str | None:
+    """Why a text cannot be stored: a NUL sign, or half a character."""
+    if not isinstance(text, str):
+        return "This is not a text."
+    if "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+        return "This holds a sign that no text may hold. Type it again."
+    return None
+
+
+def _value_fault(value: Any) -> str | None:
+    if isinstance(value, str):
+        return text_fault(value)
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int):
+        return None if abs(value) <= MAX_NUMBER else "This number is too large."
+    if isinstance(value, float):
+        return None if math.isfinite(value) else "Enter a number."
+    return "This is not a value that a form can hold."
 
 
 def check(schema: Mapping[str, Any], data: Any) -> None:

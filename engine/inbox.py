@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
@@ -66,8 +65,7 @@ class Inbox(Jobs):
 
     def save_draft(self, task_id: str, actor: Actor, data: Any) -> TaskView:
         """Keeps what a person has typed so far, unchecked. Does not count as work on the order."""
-        if len(orjson.dumps(data)) > forms.MAX_BYTES:
-            raise InvalidForm([FieldError("/data", "The draft is too large.")])
+        forms.check_values(data, at="/data")
         with self.transaction() as tx:
             row = tx.get(Task, task_id, with_for_update=True)
             if row is None or not (actor.sees_all or row.team in actor.teams):
