@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -15,14 +14,14 @@ from engine.base import EngineBase
 from engine.codec import pack
 from engine.definitions import Element
 from engine.errors import (
-    AlreadyDone, EngineError, InvalidForm, NotAllowed, NotFound, StaleRevision, TakenByAnother, TooLate,
+    AlreadyDone, Conflict, EngineError, InvalidForm, NotAllowed, NotFound, StaleRevision, TakenByAnother, TooLate,
 )
-from engine.operations import OperationFailed, describe
+from engine.operations import describe
 from engine.rows import instance_view, task_view
 from engine.store.tables import Instance, Job, Message, Task
 from engine.unit import Unit
 from engine.views import SYSTEM, Actor, InstanceView, TaskView
-from handlers.contract import FieldError, Refused, WaybillError
+from handlers.contract import FieldError, WaybillError
 
 MAX_PAYLOAD = 64 * 1024
 """The largest message payload that is stored, as JSON."""
@@ -40,22 +39,34 @@ class Commands(EngineBase):
         With `submit` the first user task is completed with it in the same transaction.
         InvalidForm: the submitted form is refused and nothing is stored. NotFound: no such process.
         """
-        with self.transaction(session) as tx:
-            known = tx.scalars(select(Instance).where(Instance.business_key == business_key)).one_or_none()
-            if known is not None:
-                return instance_view(known, self.library.get(tx, known.version_id)), False
-            definition = self.library.newest(tx, process)
-            unit = Unit.create(self, tx, definition, business_key, actor)
-            unit.variables.update(variables or {})
-            unit.event("started", version=definition.version)
-            unit.advance()
-            unit.save()
-            if submit is not None:
-                self._submit_first(tx, unit, actor, submit)
-            row = tx.scalars(
-                select(Instance).where(Instance.id == unit.row.id).execution_options(populate_existing=True)
-            ).one()
-            return instance_view(row, definition), True
+        try:
+            with self.transaction(session) as tx:
+                return self._start(tx, process, business_key, actor, submit, variables)
+        except IntegrityError:
+            if session is not None:
+                raise
+            with self.transaction() as tx:  # started twice at once: now the other one is there
+                return self._start(tx, process, business_key, actor, submit, variables)
+
+    def _start(
+        self, tx: Session, process: str, business_key: str, actor: Actor, submit: Mapping[str, Any] | None,
+        variables: Mapping[str, Any] | None,
+    ) -> tuple[InstanceView, bool]:
+        known = tx.scalars(select(Instance).where(Instance.business_key == business_key)).one_or_none()
+        if known is not None:
+            return instance_view(known, self.library.get(tx, known.version_id)), False
+        definition = self.library.newest(tx, process)
+        unit = Unit.create(self, tx, definition, business_key, actor)
+        unit.variables.update(variables or {})
+        unit.event("started", version=definition.version)
+        unit.advance()
+        unit.save()
+        if submit is not None:
+            self._submit_first(tx, unit, actor, submit)
+        row = tx.scalars(
+            select(Instance).where(Instance.id == unit.row.id).execution_options(populate_existing=True)
+        ).one()
+        return instance_view(row, definition), True
 
     def _submit_first(self, tx: Session, unit: Unit, actor: Actor, submit: Mapping[str, Any]) -> None:
         first = next(iter(unit.run.open_tasks()), None)
@@ -84,18 +95,15 @@ class Commands(EngineBase):
                 unit.advance()
                 unit.save()
                 return task_view(row)
-        except (WaybillError, OperationalError) as error:
-            if not isinstance(error, OperationFailed | Refused):
-                raise
-            return self._keep(task_id, actor, data, str(error))
+        except (InvalidForm, NotFound, NotAllowed, Conflict, OperationalError):
+            raise
         except Exception as error:  # noqa: BLE001 - the person's input must survive whatever went wrong
-            return self._keep(task_id, actor, data, describe(error))
+            return self._keep(task_id, actor, data, _sentence(error))
 
     def _complete(
         self, unit: Unit, row: Task, element: Element, actor: Actor, data: Mapping[str, Any]
     ) -> None:
-        if len(orjson.dumps(data)) > forms.MAX_BYTES:
-            raise InvalidForm([FieldError("/", "The form is too large.")])
+        forms.check_values(data)
         context = forms.context_of(unit, element)
         forms.check(forms.schema_for(unit.definition.form(element), context), data)
         unit.submit(element, row.id, data, actor.name)
@@ -161,42 +169,66 @@ class Commands(EngineBase):
 
         Returns False when a message of this source and id was stored before: nothing happens again.
         """
-        if len(orjson.dumps(payload)) > MAX_PAYLOAD:
-            raise InvalidForm([FieldError("/payload", "The payload is too large.")])
+        forms.check_values(payload, limit=MAX_PAYLOAD, at="/payload")
+        message = {"source": source, "message_id": message_id, "name": name, "correlation": business_key,
+                   "payload": pack(payload), "received_at": self.clock.now()}
         try:
             with self.transaction(session) as tx:
-                seen = tx.execute(
-                    select(Message.id).where(Message.source == source, Message.message_id == message_id)
-                ).first()
-                if seen is not None:
+                if not self._store(tx, message):
                     return False
-                tx.add(Message(
-                    source=source, message_id=message_id, name=name, correlation=business_key, payload=pack(payload),
-                    received_at=self.clock.now(), consumed_at=None, consumed_by=None,
-                ))
-                tx.flush()
                 self._match(tx, name, business_key)
                 return True
-        except IntegrityError:
+        except (NotFound, Conflict, OperationalError):
+            raise
+        except Exception as error:
             if session is not None:
                 raise
-            return False  # the same message came twice at once; the other one is stored
+            return self._keep_message(message, _sentence(error))
+
+    def _store(self, tx: Session, message: Mapping[str, Any]) -> bool:
+        """Stores a message; False when it was stored before."""
+        known = select(Message.id).where(
+            Message.source == message["source"], Message.message_id == message["message_id"]
+        )
+        if tx.execute(known).first() is not None:
+            return False
+        tx.execute(insert(Message).values(**message))
+        return True
 
     def _match(self, tx: Session, name: str, business_key: str) -> None:
-        waits = tx.execute(
-            select(Instance.id).where(Instance.business_key == business_key, Instance.awaits.contains(f" {name} "))
-        ).scalar_one_or_none()
-        if waits is None:
+        """Gives what is stored to whoever waits for it.
+
+        The instance is locked before it is asked what it awaits: a command that is under way may just be coming to a
+        catch, and has looked for messages already.
+        """
+        try:
+            unit = Unit.lock(self, tx, SYSTEM, key=business_key)
+        except NotFound:
             return
-        unit = Unit.lock(self, tx, SYSTEM, id_=waits)
-        unit.advance()
-        unit.save()
+        if f" {name} " in unit.row.awaits:
+            unit.advance()
+            unit.save()
+
+    def _keep_message(self, message: Mapping[str, Any], error: str) -> bool:
+        """Stores a message although taking it failed unforeseen: whoever sent it has done its part.
+
+        False when the failure was only that the same message came twice at once and the other one is stored.
+        """
+        with self.transaction() as tx:
+            if not self._store(tx, message):
+                return False
+            unit = Unit.lock(self, tx, SYSTEM, key=message["correlation"])
+            catch = next(waiting for waiting in unit.run.waiting() if waiting.name == message["name"])
+            unit.incident("message", catch.element, key=f"{catch.task_id}:message", task_id=catch.task_id, error=error)
+            unit.save()
+        return True
 
     def cancel(self, business_key: str, actor: Actor, reason: str) -> InstanceView:
         """Cancels an order: its tokens end, and the undo process runs. Again changes nothing.
 
         TooLate once an element marked `commits` has completed, or when the order has ended.
         """
+        forms.check_values(reason, at="/reason")
         with self.transaction() as tx:
             unit = Unit.lock(self, tx, actor, key=business_key)
             if unit.status in ("cancelling", "cancelled"):
@@ -219,3 +251,8 @@ class Commands(EngineBase):
         self._complete(unit, row, element, actor, arguments["data"])
         unit.advance()
         unit.save()
+
+
+def _sentence(error: Exception) -> str:
+    """An unforeseen failure as an incident shows it; errors of our own are sentences already."""
+    return str(error) if isinstance(error, WaybillError) else describe(error)

@@ -202,6 +202,10 @@ class Jobs(Approvals):
                 tx.flush()
                 self.repeat_form(tx, job, unpack(job.arguments))
                 return
+            if job.kind == "message":
+                unit.advance()
+                unit.save()
+                return
             assert element is not None
             if job.kind == "due":
                 self._due_task(tx, unit, job, element)
