@@ -57,7 +57,7 @@ def thaw(kind: Any, value: Any) -> Any:
 
 def describe(error: BaseException) -> str:
     """An unforeseen error as an incident shows it."""
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).replace("\0", " ").encode(errors="replace").decode().split())
     return f"{type(error).__name__}: {text}"[:1000] if text else type(error).__name__
 
 
@@ -110,7 +110,7 @@ class OperationCalls(ABC):
                 return None
             function, call = operation.function, self.call(element, key)
             assert function is not None
-            result = plain(self.savepoint(lambda: function(call, **arguments)))
+            result = self.savepoint(lambda: plain(function(call, **arguments)))
         except Refused as refusal:
             self.refuse(task_id, element, refusal, operation=name)
             return None
@@ -170,7 +170,7 @@ class OperationCalls(ABC):
             assert function is not None, name
             call = self.call(element, f"{self.row.business_key}:{element.id}:{self._visit(element)}", actor=actor)
             try:
-                result = plain(self.savepoint(lambda: function(call, dict(form))))
+                result = self.savepoint(lambda: plain(function(call, dict(form))))
             except Problem as problem:
                 raise InvalidForm(problem.errors) from problem
             except (OperationalError, Refused):
@@ -188,7 +188,7 @@ class OperationCalls(ABC):
         given = thaw(operation.arguments_type, unpack(arguments))
         outcome = thaw(operation.result_type, result)
         external, call = operation.external, self.call(element, key)
-        return plain(self.savepoint(lambda: external.record(call, given, outcome)) or {})
+        return self.savepoint(lambda: plain(external.record(call, given, outcome) or {}))
 
     def record_refusal(
         self, job_operation: str, element: Element, key: str, arguments: bytes, refusal: Refused

@@ -133,8 +133,9 @@ class JobTimer(TimerEventDefinition):  # type: ignore[misc]
     def _fire_cycle(self, task: Any) -> None:
         """A cycle starts one token beside the main one. Times missed meanwhile are skipped, not made up for."""
         value = task.internal_data[f"due:{self.element}"]
-        left = None if value["left"] is None else value["left"] - 1
-        following = self._timer(task).next(datetime.fromisoformat(value["at"]), host_of(task).now())
+        timer, at, now = self._timer(task), datetime.fromisoformat(value["at"]), host_of(task).now()
+        left = None if value["left"] is None else value["left"] - 1 - timer.skipped(at, now)
+        following = timer.next(at, now)
         again = left is None or left > 0
         task.internal_data[f"due:{self.element}"] = {"at": following.isoformat(), "left": left} if again else None
         for output in task.task_spec.outputs:
