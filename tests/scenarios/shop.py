@@ -6,12 +6,14 @@ Everything is real but the outside companies and the clock: the shipped diagram,
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import func, select
 
 from app import Parts
 from engine.views import Actor, EventView, InstanceView, TaskDetail, TaskView
+from handlers.contract import Operation, Registry
 from handlers.orders import next_order_number
 from handlers.tables import Invoice, Mail, Order, Payment, Stock
 from handlers.tables import Order as OrderRow
@@ -44,6 +46,7 @@ class Shop:
     def __init__(self, parts: Parts, clock: Any) -> None:
         self.parts, self.engine, self.clock = parts, parts.engine, clock
         self._messages = 0
+        self._shipped: dict[str, Operation] = {}
 
     def places_order(self, by: Actor = PEOPLE["sales"], **changes: Any) -> OrderHandle:
         """A customer's order is taken down; it runs until somebody or something outside is waited for."""
@@ -70,6 +73,29 @@ class Shop:
             row = session.get_one(Stock, (sku, region))
             return row.on_hand, row.reserved
 
+    def shelves(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """On hand and reserved of everything everywhere."""
+        with self.engine.reading() as session:
+            return {(row.sku, row.region): (row.on_hand, row.reserved) for row in session.scalars(select(Stock))}
+
+    def replaces(self, name: str, function: Any) -> None:
+        """Puts another function in the place of an operation; given None the shipped one works again."""
+        operations = dict(self.parts.engine.registry)
+        self._shipped.setdefault(name, operations[name])
+        shipped = self._shipped[name]
+        if function is None:
+            operations[name] = shipped
+        elif shipped.kind == "external":
+            operations[name] = replace(shipped, external=function)
+        else:
+            operations[name] = replace(shipped, function=function)
+        self.engine.registry = Registry(operations, self.engine.registry.ports)
+
+    def shipped(self, name: str) -> Any:
+        """What an operation does when nothing is put in its place."""
+        operation = self._shipped.get(name) or self.engine.registry[name]
+        return operation.external if operation.kind == "external" else operation.function
+
     def has(self, sku: str, on_hand: int, region: str = "europe") -> None:
         """Sets what a region has of a product."""
         with self.engine.transaction() as session:
@@ -82,7 +108,7 @@ class OrderHandle:
     def __init__(self, shop: Shop, number: str) -> None:
         self.shop, self.number, self.engine = shop, number, shop.engine
 
-    # --- what people and the world do -------------------------------------------------------------------------------
+    # --- what people and the world do ------------------------------------------------------------------------------
 
     def does(self, element: str, by: Actor | None = None, **changes: Any) -> TaskView:
         """A person completes an open task with its valid example, changed where the test says so."""
@@ -91,6 +117,13 @@ class OrderHandle:
         form = dict(self.engine.task(task.id, who).form["examples"][0])
         form.update(changes)
         done = self.engine.complete(task.id, who, {k: v for k, v in form.items() if v is not None})
+        self.shop.works()
+        return done
+
+    def answers(self, element: str, by: Actor | None = None, **form: Any) -> TaskView:
+        """A person completes an open task with exactly this form."""
+        task = self.task(element)
+        done = self.engine.complete(task.id, by or PEOPLE[task.team], form)
         self.shop.works()
         return done
 
@@ -173,7 +206,7 @@ class OrderHandle:
         self.shop.works()
         return self
 
-    # --- where it stands ----------------------------------------------------------------------------------------------
+    # --- where it stands -------------------------------------------------------------------------------------------
 
     @property
     def instance(self) -> InstanceView:
@@ -214,10 +247,14 @@ class OrderHandle:
         """The steps that were completed, in order. Step 13 also counts when the courier's message ends it."""
         return [e.step for e in self.history() if e.kind == "completed" and e.step is not None]
 
+    def done(self) -> list[str]:
+        """The elements that were completed, in order."""
+        return [e.element for e in self.history() if e.kind == "completed" and e.element is not None]
+
     def incidents(self) -> list[Any]:
         return list(self.engine.jobs(state="dead", order=self.number).items)
 
-    # --- money, mails ---------------------------------------------------------------------------------------------------
+    # --- money, mails ----------------------------------------------------------------------------------------------
 
     def money(self) -> dict[str, int]:
         """invoiced, credited, captured, refunded."""
