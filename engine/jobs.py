@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from engine.approvals import Approvals
@@ -78,6 +78,11 @@ class Jobs(Approvals):
             return session.execute(
                 select(Job.run_at).where(Job.state == "ready").order_by(Job.run_at).limit(1)
             ).scalar_one_or_none()
+
+    def held(self) -> int:
+        """How many jobs a worker holds now, also one that has died: their lease ends by the wall clock."""
+        with self.reading() as session:
+            return session.execute(select(func.count()).select_from(Job).where(Job.state == "leased")).scalar_one()
 
     def claim_next(self) -> Claim | None:
         """Claims the job that is due longest, or one whose worker has died."""
