@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from handlers.contract import Call, Choice, FieldError, FormContext, Problem, WaybillError, operation
 from handlers.countries import find_country, serving_region
+from handlers.messages import queue_mail
 from handlers.tables import IntakeKey, Order, OrderLine, Product
 
 FIRST_NUMBER = 10001
@@ -177,6 +178,7 @@ def receive(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     ]
     call.session.add(order)
     call.session.flush()
+    queue_mail(call, "received")
     return order_variable(order)
 
 

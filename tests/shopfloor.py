@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -12,6 +13,7 @@ from handlers import orders
 from handlers.catalogue import CatalogueRow, take_catalogue
 from handlers.contract import Call, Clock
 from handlers.tables import Order, Stock, StockMovement
+from tests.postroom import renderer
 
 FIRST = "WB-10001"
 
@@ -26,7 +28,8 @@ def call(
     later: Any = lambda operation, **arguments: None,
 ) -> Call:
     """A call as the engine would make it."""
-    return Call(order, actor, clock, session, "an_element", f"{order}:an_element:1", variables or {}, later)
+    ports = SimpleNamespace(renderer=renderer(), public_url="https://shop.example")
+    return Call(order, actor, clock, session, "an_element", f"{order}:an_element:1", variables or {}, later, ports)
 
 
 def order_form(**changes: Any) -> dict[str, Any]:
