@@ -93,7 +93,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     return COURIERS[request.param](tmp_path)
 
 
-# --- rates and rules --------------------------------------------------------------------------------------------------
+# --- rates and rules -------------------------------------------------------------------------------------------------
 
 
 def test_a_courier_names_a_price_for_what_it_takes(world: World) -> None:
@@ -108,6 +108,7 @@ def test_a_courier_names_a_price_for_what_it_takes(world: World) -> None:
 
 def test_more_weight_and_more_parcels_cost_more(world: World) -> None:
     """A courier carries nothing for free."""
+
     def amount(*packages: Package) -> int:
         rates = world.courier.rates(destination=world.address, packages=packages, shipping_method=world.method)
         return rates[0].amount
@@ -143,12 +144,12 @@ def test_a_country_that_a_courier_does_not_serve_is_refused(tmp_path: Path) -> N
     for code in PROFILES:
         world = embedded(code)(tmp_path)
         world.address = Address("Ana", "Rua 1", "Recife", "PE", "50000-000", "BR")
-        try:
+        if PROFILES[code].countries is None:
+            takes.append(world.book().reference)
+            continue
+        with pytest.raises(Refused, match="does not deliver to BR"):
             world.book()
-            takes.append(code)
-        except Refused as refusal:
-            assert "does not deliver to BR" in refusal.message
-    assert takes == ["courier_b"]
+    assert len(takes) == 1
 
 
 def test_every_shipping_method_reaches_every_country_with_somebody() -> None:
@@ -158,7 +159,7 @@ def test_every_shipping_method_reaches_every_country_with_somebody() -> None:
     assert set(anywhere.services) == {"standard", "express", "overnight"}
 
 
-# --- repeating ---------------------------------------------------------------------------------------------------------
+# --- repeating -------------------------------------------------------------------------------------------------------
 
 
 def test_the_same_key_books_once(world: World) -> None:
@@ -289,7 +290,7 @@ def test_all_couriers_may_share_one_file(tmp_path: Path) -> None:
         couriers["courier_b"].cancel("c", reference=foreign)
 
 
-# --- label, cancel, proof ----------------------------------------------------------------------------------------------
+# --- label, cancel, proof --------------------------------------------------------------------------------------------
 
 
 def test_the_couriers_label_names_every_parcel(world: World) -> None:
@@ -373,7 +374,7 @@ def test_some_deliveries_have_no_proof(world: World) -> None:
             world.courier.proof(reference=unknown)
 
 
-# --- what it sends by itself --------------------------------------------------------------------------------------------
+# --- what it sends by itself -----------------------------------------------------------------------------------------
 
 
 def statuses(hooks: list[Webhook]) -> list[str]:

@@ -138,8 +138,10 @@ def test_the_country_stays_once_the_invoice_has_its_tax(floor: Floor) -> None:
     """Another country is another tax, hence another invoice."""
     floor.takes()
     floor.session.add(
-        Invoice(number="I-1", kind="invoice", credits=None, order_number=FIRST, currency="USD", net=1, discount=0, tax=0,
-                tax_rate_bp=0, tax_name="", total=1, issued_at=floor.clock.now())
+        Invoice(
+            number="I-1", kind="invoice", order_number=FIRST, currency="USD", net=1, discount=0, tax=0, tax_rate_bp=0,
+            tax_name="", total=1, issued_at=floor.clock.now(),
+        )
     )  # fmt: skip
     floor.session.flush()
 
@@ -261,9 +263,7 @@ def test_a_heavy_order_is_proposed_in_several_parcels(floor: Floor) -> None:
     assert all(parcel.fragile and parcel.weight_g <= shipping.MAX_PARCEL_G for parcel in parcels)
 
 
-@given(
-    st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.integers(1, 300), st.integers(1, 40_000)), min_size=1)
-)
+@given(st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.integers(1, 300), st.integers(1, 40_000)), min_size=1))
 def test_every_proposal_can_be_packed(goods: dict[str, tuple[int, int]]) -> None:
     """Whatever is ordered: everything is in, no parcel is empty or too heavy."""
     needs = {sku: quantity for sku, (quantity, _) in goods.items()}

@@ -187,8 +187,8 @@ def test_a_whole_journey_told_twice_and_out_of_order_ends_delivered(floor: Floor
     floor.clock.advance(days=30)
     courier = floor.ports.couriers["courier_a"]
     told = []
-    while hooks := courier.due_webhooks(floor.clock.now()):
-        for hook in hooks:
+    for _ in range(3):
+        for hook in courier.due_webhooks(floor.clock.now()):
             courier.acknowledge(hook.id)
             if hook.name == "courier.reported":
                 told.append(tracking.track(floor.call(), hook.payload)["status"])
