@@ -61,8 +61,9 @@ def list_versions() -> None:
     with installation() as parts:
         for v in parts.engine.versions():
             base = f" on {v.base_version}" if v.base_version else ""
-            click.echo(f"{v.key}  version {v.version}{base}  {v.content_hash[:12]}  {v.deployed_at:%Y-%m-%d %H:%M} UTC  "
-                       f"{v.deployed_by}  {v.open_instances} open  {v.reason}".rstrip())
+            when = f"{v.deployed_at:%Y-%m-%d %H:%M} UTC"
+            click.echo(f"{v.key}  version {v.version}{base}  {v.content_hash[:12]}  {when}  {v.deployed_by}  "
+                       f"{v.open_instances} open  {v.reason}".rstrip())
 
 
 @processes.command("export")

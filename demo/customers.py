@@ -26,9 +26,9 @@ _PEOPLE = (
 )
 """Made-up people at the addresses of public buildings."""
 
-_SHIPPING = {"standard": 60.0, "express": 30.0, "overnight": 10.0}
-_PAYMENT = {"credit_card": 55.0, "paypal": 20.0, "bank_transfer": 25.0}
-_TOKENS = {
+_SHIPPING: dict[str, float] = {"standard": 60.0, "express": 30.0, "overnight": 10.0}
+_PAYMENT: dict[str, float] = {"credit_card": 55.0, "paypal": 20.0, "bank_transfer": 25.0}
+_TOKENS: dict[str, float] = {
     "tok_good": 78.0, "tok_declined_once": 6.0, "tok_insufficient_funds": 4.0, "tok_capture_declined": 1.0,
     "tok_lost_reply": 4.0, "tok_lost_reply_once_per_call": 2.0, "tok_unavailable_once": 4.0, "tok_refund_refused": 1.0,
 }
@@ -43,7 +43,7 @@ def order_form(dice: Dice, n: int) -> dict[str, Any]:
     name, phone, street, city, region, postal_code, country = dice.pick(_PEOPLE, n, "person")
     mailbox = "".join(c for c in name.lower().replace(" ", ".") if c.isalpha() or c == ".")
     method = dice.weigh(_PAYMENT, n, "payment")
-    form = {
+    form: dict[str, Any] = {
         "name": name, "email": f"{mailbox}@customers.example", "phone": phone, "street": street, "city": city,
         "region": region, "postal_code": postal_code, "country": country, "items": _items(dice, n),
         "payment_method": method, "shipping_method": dice.weigh(_SHIPPING, n, "shipping"),
@@ -59,7 +59,7 @@ def order_form(dice: Dice, n: int) -> dict[str, Any]:
 def _items(dice: Dice, n: int) -> list[dict[str, Any]]:
     skus = [sku for sku in _PRODUCTS if dice.chance(0.4, n, "takes", sku)] or ["product-a"]
     # now and then a firm orders more than one person may sign for, or more than a region has
-    bulk = dice.weigh({1: 93.0, 9: 4.0, 60: 3.0}, n, "bulk")
+    bulk: int = dice.weigh({1: 93.0, 9: 4.0, 60: 3.0}, n, "bulk")
     return [
         {"sku": sku, "quantity": dice.number(1, _PRODUCTS[sku], n, "quantity", sku) * bulk} for sku in skus
     ]

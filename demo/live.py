@@ -1,5 +1,5 @@
-"""The demo that goes on behind `waybill run --demo`: bank and couriers answer every order within seconds, customers keep
-ordering, and the steps of people wait for people."""
+"""The demo that goes on behind `waybill run --demo`: bank and couriers answer every order within seconds, customers
+keep ordering, and the steps of people wait for people."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class Outside:
                 sent += 1
         return sent
 
-    # --- the bank -------------------------------------------------------------------------------------------------------
+    # --- the bank ---
 
     def _payers(self) -> list[tuple[Invoice, datetime]]:
         """Invoices that wait for a transfer, and when the customer pays."""
@@ -146,7 +146,7 @@ class Outside:
             sent += 1
         return sent
 
-    # --- suppliers ------------------------------------------------------------------------------------------------------
+    # --- suppliers ---
 
     def _shortages(self) -> list[tuple[str, datetime]]:
         """Orders that wait for stock, and when it arrives; a few wait longer than they want to."""

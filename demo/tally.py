@@ -14,7 +14,16 @@ from engine.store.tables import Event, Instance, Job
 from handlers.couriers.embedded import EmbeddedCourier
 from handlers.payments.embedded import EmbeddedProvider
 from handlers.tables import (
-    Invoice, Mail, Order, Payment, Reservation, ReservationLine, Shipment, Stock, StockMovement, TrackingReport,
+    Invoice,
+    Mail,
+    Order,
+    Payment,
+    Reservation,
+    ReservationLine,
+    Shipment,
+    Stock,
+    StockMovement,
+    TrackingReport,
 )
 
 if TYPE_CHECKING:
@@ -139,10 +148,10 @@ def _parcels(session: Session, ports: Ports) -> Iterator[str]:
     for (order, round_), count in live.items():
         if count > 1:
             yield f"parcels: {order} has {count} bookings for its shipment {round_}"
-    for courier in ports.couriers.values():
+    for code, courier in ports.couriers.items():
         for entry in courier.bookings() if isinstance(courier, EmbeddedCourier) else ():
             if entry.cancelled_at is None and entry.reference not in ours:
-                yield f"parcels: {courier.code} has a booking {entry.reference} that the shop does not know"
+                yield f"parcels: {code} has a booking {entry.reference} that the shop does not know"
 
 
 def _work(session: Session) -> Iterator[str]:

@@ -16,7 +16,13 @@ from engine.codec import digest, pack, unpack
 from engine.commands import Commands
 from engine.definitions import Element
 from engine.errors import (
-    AlreadyDecided, AlreadyDone, EngineError, InvalidForm, NotAnApprover, NotFound, SeparationOfDuties, StaleSnapshot,
+    AlreadyDecided,
+    EngineError,
+    InvalidForm,
+    NotAnApprover,
+    NotFound,
+    SeparationOfDuties,
+    StaleSnapshot,
 )
 from engine.expressions import compile_expression
 from engine.forms import text_fault
@@ -75,8 +81,10 @@ class Approvals(Commands):
         ))
         need = signatures_needed(unit, element)
         have = 1 + len(signatures)
-        detail = {"decision": decision, "comment": comment, "snapshot": snapshot, "send_back_to": send_back_to,
-                  "have": have, "need": need}
+        detail: dict[str, Any] = {
+            "decision": decision, "comment": comment, "snapshot": snapshot, "send_back_to": send_back_to,
+            "have": have, "need": need,
+        }
         if decision == "approve" and have < need:
             row.revision += 1
             row.assignee = None

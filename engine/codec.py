@@ -42,11 +42,11 @@ def unpack(data: bytes) -> Any:
     return orjson.loads(zstandard.decompress(data))
 
 
-class Workflow(BpmnWorkflow):  # type: ignore[misc]
+class Workflow(BpmnWorkflow):
     """SpiffWorkflow's workflow; a class of its own so that its converter can leave the diagram out."""
 
 
-class _SharedSpecConverter(BpmnWorkflowConverter):  # type: ignore[misc]
+class _SharedSpecConverter(BpmnWorkflowConverter):
     """Writes a workflow without its spec; restoring takes the spec from `specs`, set for the call."""
 
     def to_dict(self, workflow: Any) -> dict[str, Any]:

@@ -14,7 +14,15 @@ from engine.base import EngineBase
 from engine.codec import pack
 from engine.definitions import Element
 from engine.errors import (
-    AlreadyDone, Conflict, EngineError, InvalidForm, NotAllowed, NotFound, StaleRevision, TakenByAnother, TooLate,
+    AlreadyDone,
+    Conflict,
+    EngineError,
+    InvalidForm,
+    NotAllowed,
+    NotFound,
+    StaleRevision,
+    TakenByAnother,
+    TooLate,
 )
 from engine.operations import describe
 from engine.rows import instance_view, task_view

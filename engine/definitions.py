@@ -167,7 +167,9 @@ def main_processes(diagrams: Mapping[str, Diagram]) -> list[str]:
     """The processes that stand for themselves: those that no other one names as its cancellation."""
     undo = {diagram.properties.get("cancellation") for diagram in diagrams.values()}
     called = {
-        element.properties.get("calledElement") for diagram in diagrams.values() for element in diagram.elements.values()
+        element.properties.get("calledElement")
+        for diagram in diagrams.values()
+        for element in diagram.elements.values()
     }
     return [key for key in diagrams if key not in undo and key not in called]
 
@@ -202,7 +204,7 @@ def _elements(process: etree._Element) -> dict[str, Element]:
             properties["calledElement"] = node.get("calledElement", "")
         found[node.get("id", "")] = Element(
             id=node.get("id", ""),
-            name=" ".join((node.get("name") or node.get("id", "")).split()),
+            name=" ".join((node.get("name") or node.get("id") or "").split()),
             kind=kind,
             process=process.get("id", ""),
             properties=properties,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 from jsonschema import Draft202012Validator, FormatChecker
@@ -131,14 +131,14 @@ def _pointer(path: Any) -> str:
 
 def _faults(error: ValidationError) -> Iterator[FieldError]:
     where = _pointer(error.absolute_path)
-    rule, limit = error.validator, error.validator_value
+    rule, limit, schema = error.validator, cast(Any, error.validator_value), cast(dict[str, Any], error.schema)
     if rule == "required":
         for name in limit:
             if isinstance(error.instance, dict) and name not in error.instance:
                 yield FieldError(f"{where}/{name}", "This is missing.")
     elif rule == "additionalProperties":
-        known = error.schema.get("properties", {})
-        for name in error.instance:
+        known = schema.get("properties", {})
+        for name in cast(dict[str, Any], error.instance):
             if name not in known:
                 yield FieldError(f"{where}{_pointer([name])}", "This form has no such field.")
     elif rule in ("allOf", "if"):

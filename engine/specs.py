@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from lxml import etree
 from SpiffWorkflow.bpmn.parser.util import full_tag
@@ -29,6 +29,8 @@ from SpiffWorkflow.util.task import TaskState
 from engine.codec import Specs
 from engine.expressions import compile_expression, compile_script, parse_timer, quote_duration
 
+TimerKind = Literal["duration", "cycle", "date"]
+
 BPMN = "http://www.omg.org/spec/BPMN/20100524/MODEL"
 
 
@@ -48,7 +50,7 @@ class Host(Protocol):
         ...
 
 
-class Environment(BasePythonScriptEngineEnvironment):  # type: ignore[misc]
+class Environment(BasePythonScriptEngineEnvironment):
     """Evaluates diagram text in the safe language, on the instance's variables and the token's item."""
 
     def __init__(self, host: Host) -> None:
@@ -78,14 +80,14 @@ def host_of(task: Any) -> Host:
     return host
 
 
-class OperationTask(ServiceTask):  # type: ignore[misc]
+class OperationTask(ServiceTask):
     """A service task: its work is an operation of the registry."""
 
     def _execute(self, task: Any) -> bool | None:
         return host_of(task).run_operation(task)
 
 
-class DecisionTask(ServiceTask):  # type: ignore[misc]
+class DecisionTask(ServiceTask):
     """A business rule task: evaluated by `engine.decisions`, written under the decision's id."""
 
     def _execute(self, task: Any) -> bool | None:
@@ -93,13 +95,13 @@ class DecisionTask(ServiceTask):  # type: ignore[misc]
         return True
 
 
-class JobTimer(TimerEventDefinition):  # type: ignore[misc]
+class JobTimer(TimerEventDefinition):
     """A timer that never looks at a clock: it states when it is due, and a job fires it.
 
     Due times are kept per element, because timers behind an event-based gateway share the gateway's task.
     """
 
-    def __init__(self, element: str, expression: str, kind: str) -> None:
+    def __init__(self, element: str, expression: str, kind: TimerKind) -> None:
         super().__init__(element, expression)
         self.element = element
         self.kind = kind
@@ -155,14 +157,14 @@ class JobTimer(TimerEventDefinition):  # type: ignore[misc]
         return parse_timer(str(text), self.kind)
 
 
-class CycleJobTimer(JobTimer, CycleTimerEventDefinition):  # type: ignore[misc]
+class CycleJobTimer(JobTimer, CycleTimerEventDefinition):
     """A repeating timer. SpiffWorkflow recognises cycles by their class, so this one derives from it."""
 
     def update_task(self, task: Any) -> None:
         pass
 
 
-class StoredMessage(MessageEventDefinition):  # type: ignore[misc]
+class StoredMessage(MessageEventDefinition):
     """A message whose payload belongs to the instance; the stock one writes it into the token."""
 
     def update_task_data(self, task: Any) -> None:
@@ -171,7 +173,7 @@ class StoredMessage(MessageEventDefinition):  # type: ignore[misc]
             host_of(task).variables[self.message_var] = payload
 
 
-class _DecisionParser(BusinessRuleTaskParser):  # type: ignore[misc]
+class _DecisionParser(BusinessRuleTaskParser):
     """The stock parser of business rule tasks ignores the class it is given."""
 
     def create_task(self) -> Any:
@@ -182,7 +184,7 @@ class _DecisionParser(BusinessRuleTaskParser):  # type: ignore[misc]
         )
 
 
-class _Parser(SpiffBpmnParser):  # type: ignore[misc]
+class _Parser(SpiffBpmnParser):
     OVERRIDE_PARSER_CLASSES = {  # noqa: RUF012 - SpiffWorkflow's way of choosing classes
         **SpiffBpmnParser.OVERRIDE_PARSER_CLASSES,
         full_tag("serviceTask"): (ServiceTaskParser, OperationTask),
@@ -234,7 +236,7 @@ def _ours(definition: Any, element: str) -> Any:
     if isinstance(definition, TimerEventDefinition) and not isinstance(definition, JobTimer):
         if isinstance(definition, CycleTimerEventDefinition):
             return CycleJobTimer(element, definition.expression, "cycle")
-        kind = "duration" if isinstance(definition, DurationTimerEventDefinition) else "date"
+        kind: TimerKind = "duration" if isinstance(definition, DurationTimerEventDefinition) else "date"
         return JobTimer(element, definition.expression, kind)
     if type(definition) is MessageEventDefinition:
         definition.__class__ = StoredMessage

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import Table, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from engine import audit
@@ -20,7 +20,7 @@ from engine.errors import Conflict, NotFound
 from engine.expressions import parse_timer
 from engine.operations import OperationCalls
 from engine.runtime import OpenTask, Run
-from engine.store.tables import Event, Instance, Job, Message, Task
+from engine.store.tables import Base, Event, Instance, Job, Message, Task
 from engine.views import SYSTEM, Actor
 
 if TYPE_CHECKING:
@@ -242,9 +242,9 @@ class Unit(OperationCalls):
             self._open_tasks()
             self._open_timers()
         if self._events:
-            self.session.execute(insert(Event.__table__), self._events)
+            self.session.execute(insert(_table(Event)), self._events)
         if self.jobs:
-            self.session.execute(insert(Job.__table__), self.jobs)
+            self.session.execute(insert(_table(Job)), self.jobs)
             self.session.info["work"] = True
         self._update_instance()
         self._events, self.jobs = [], []
@@ -264,7 +264,7 @@ class Unit(OperationCalls):
 
     def _insert_instance(self) -> None:
         row = {column.key: getattr(self.row, column.key) for column in Instance.__table__.columns}
-        self.session.execute(insert(Instance.__table__), [row])
+        self.session.execute(insert(_table(Instance)), [row])
         self._new = False
 
     def _update_instance(self) -> None:
@@ -315,7 +315,7 @@ class Unit(OperationCalls):
             self._open_before[task.id] = task
             rows.append(self._task_row(task))
         if rows:
-            self.session.execute(insert(Task.__table__), rows)
+            self.session.execute(insert(_table(Task)), rows)
 
     def _task_row(self, task: OpenTask) -> dict[str, Any]:
         element, now = task.element, self.now()
@@ -361,3 +361,10 @@ class Unit(OperationCalls):
 
 _SILENT = frozenset({"exclusiveGateway", "parallelGateway", "inclusiveGateway", "eventBasedGateway", "startEvent"})
 _EVENT_COLUMNS = ("seq", "at", "actor", "kind", "process", "element", "name", "step", "body", "previous", "hash")
+
+
+def _table(model: type[Base]) -> Table:
+    """The table of a model: a plain insert names every column, so that many rows make one statement."""
+    table = model.__table__
+    assert isinstance(table, Table)
+    return table

@@ -51,7 +51,7 @@ class Worker:
                 if self._engine.work(limit=1):
                     continue
             except SQLAlchemyError as error:
-                log.error("database", error=str(error).splitlines()[0])
+                log.error("database", error=str(error).splitlines()[0])  # noqa: TRY400 - one line; it may come every 2 s
                 self._stopping.wait(2)
             except Exception:
                 log.exception("worker")

@@ -70,7 +70,7 @@ class ArchiveOrder(External):
         order = call.session.get_one(Order, call.order)
         return Evidence(archive_name(order, call.now), evidence(call, order))
 
-    def perform(self, evidence: Evidence, key: str) -> Archived:  # noqa: ARG002 - the same pack gives the same bytes
+    def perform(self, evidence: Evidence, key: str) -> Archived:
         data = orjson.dumps(evidence.pack, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
         pack = Stored(self.ports.files.put(data), len(data))
         pdf = self.ports.renderer.pdf("evidence", summary(evidence, pack))

@@ -203,7 +203,7 @@ class RenderDocument(External):
             raise CannotRender(f"There is no document {name!r}; there are {', '.join(makers)}.")
         return Paper(name, number, makers[name](call.session, number))
 
-    def perform(self, paper: Paper, key: str) -> Stored:  # noqa: ARG002 - the same data gives the same bytes
+    def perform(self, paper: Paper, key: str) -> Stored:
         pdf = self.ports.renderer.pdf(paper.name, paper.data)
         return Stored(self.ports.files.put(pdf), len(pdf))
 

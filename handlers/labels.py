@@ -56,7 +56,7 @@ class CreateLabel(External):
         data = papers.label(call.session, call.order, parcels)
         return LabelRequest(tuple(numbers), data, " ".join(f"{name}: {why}" for name, why in faults.items()))
 
-    def perform(self, request: LabelRequest, key: str) -> Labels:  # noqa: ARG002 - the same data gives the same bytes
+    def perform(self, request: LabelRequest, key: str) -> Labels:
         if request.fault:
             raise Refused("label_refused", request.fault)
         company = self.ports.renderer.company

@@ -198,7 +198,7 @@ class SendMail(External):
             order=mail.order_number,
         )
 
-    def perform(self, letter: Letter, key: str) -> Delivery:  # noqa: ARG002 - the Message-ID is the key
+    def perform(self, letter: Letter, key: str) -> Delivery:
         try:
             self.ports.mail.send(compose(letter))
         except Refused as refusal:

@@ -5,6 +5,6 @@ by subject: `elements` (what is run at all), `structure` (flows), `lanes`, `task
 (expressions), `forms`, and `bundle`, which joins them and looks across files.
 """
 
-from engine.lint.bundle import check
+from engine.lint.bundle import check, placed
 
-__all__ = ["check"]
+__all__ = ["check", "placed"]

@@ -13,7 +13,7 @@ from engine.lint.events import check_events
 from engine.lint.forms import check_ui, read_form
 from engine.lint.lanes import check_lanes
 from engine.lint.model import Context, Diagram, Scope, read_diagram
-from engine.lint.structure import check_structure
+from engine.lint.structure import check_extent, check_structure
 from engine.lint.tasks import check_tasks
 from engine.lint.variables import check_variables
 from engine.safe_xml import parse_xml
@@ -26,6 +26,14 @@ _FILE = re.compile(r"(?:(?P<folder>processes|forms)/)?(?P<name>[A-Za-z0-9_][\w.-
 _RULES: tuple[Callable[[Context, Diagram], None], ...] = (
     check_elements, check_structure, check_lanes, check_tasks, check_events, check_variables,
 )
+
+
+def placed(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files under the names that a bundle bears: an upload may leave out the folders."""
+    return {
+        file if "/" in file else f"{'forms' if file.endswith('.json') else 'processes'}/{file}": data
+        for file, data in files.items()
+    }
 
 
 def check(files: Mapping[str, bytes], operations: Mapping[str, Operation]) -> list[Finding]:
@@ -122,7 +130,12 @@ def _read_diagrams(context: Context, files: Mapping[str, Mapping[str, tuple[str,
         root, found = parse_xml(data, file)
         findings.extend(found)
         if root is not None:
-            context.diagrams.append(read_diagram(file, root, Report(file)))
+            diagram = read_diagram(file, root, Report(file))
+            check_extent(context, diagram)
+            if diagram.report.has_errors:
+                findings.extend(diagram.report.findings)
+            else:
+                context.diagrams.append(diagram)
     return findings
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from lxml import etree
 
@@ -192,7 +193,7 @@ def _check_extension(diagram: Diagram, node: etree._Element) -> None:
     kind, parent = local(node), node.getparent()
     if parent is None or parent.tag != tag("extensionElements"):
         return
-    if any(local(other) == kind and isinstance(other.tag, str) for other in node.itersiblings(preceding=True)):
+    if parent.find(node.tag) is not node:
         diagram.report.error(node, "extension", f"{kind[:60]} stands twice in one element.", "Keep one of them.")
     if kind in ("preScript", "postScript"):
         diagram.report.error(
@@ -204,12 +205,12 @@ def _check_extension(diagram: Diagram, node: etree._Element) -> None:
     elif kind not in _EXTENSIONS:
         diagram.report.warning(node, "extension", f"The extension {kind[:60]} is not read.", "Remove it.")
     if kind == "properties":
-        names: list[str] = []
+        names: Counter[str] = Counter()
         for item in node.iterfind(f"{{{SPIFF}}}property"):
             if item.get("name") is None or item.get("value") is None:
                 diagram.report.error(item, "property", "A property lacks its name or value.", "Complete or remove it.")
-            names.append(item.get("name", ""))
-        for name in sorted({name for name in names if names.count(name) > 1}):
+            names[item.get("name", "")] += 1
+        for name in sorted(name for name, count in names.items() if count > 1):
             diagram.report.error(node, "property", f"The property {name[:60]!r} is set twice.", "Keep one of them.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,8 +97,7 @@ def _load(report: _JsonReport, data: bytes) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise ValueError(f"the key {twice[:60]!r} stands twice in one object")
     return found
 
@@ -337,8 +337,9 @@ def _check_ui_key(report: _JsonReport, key: str, value: Any, path: str, fields: 
     elif key == "ui:order":
         names = value if isinstance(value, list) else []
         unknown = [name for name in names if name != "*" and (not isinstance(name, str) or name not in fields)]
-        missing = [] if "*" in names else [name for name in fields if name not in names]
-        if not isinstance(value, list) or unknown or missing or len(names) != len({str(name) for name in names}):
+        listed = {str(name) for name in names}
+        missing = [] if "*" in listed else [name for name in fields if name not in listed]
+        if not isinstance(value, list) or unknown or missing or len(names) != len(listed):
             named = ", ".join(str(name)[:40] for name in [*unknown, *missing][:5]) or "a name stands twice"
             report.at(path, "ui-order", f"The order does not list every field once: {named}.", "Correct the list.")
     elif key == "ui:widget" and (not isinstance(value, str) or value not in _WIDGETS):

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from engine.lint.model import ACTIVITIES, DECIDING, GATEWAYS, Context, Diagram, Flow, Node, Scope, tag
 
 MAX_NODES = 1_000
+MAX_FLOWS = 3_000
+MAX_SCOPES = 100
 MAX_IN_A_ROW = 300
 """The parser follows flows by recursion; far below Python's limit, with room for the caller's own frames."""
 MAX_PREDICTED = 5_000
@@ -17,6 +19,24 @@ _WAITING = frozenset(
         "callActivity",
     }
 )
+
+
+def check_extent(context: Context, diagram: Diagram) -> None:  # noqa: ARG001 - every rule takes the same
+    """Refuses what is too large to be looked at any further."""
+    if len(diagram.scopes) > MAX_SCOPES:
+        diagram.report.error(
+            diagram.root, "too-large",
+            f"The file has {len(diagram.scopes)} processes and subprocesses; at most {MAX_SCOPES} are run.",
+            "Split it into several files, or use call activities.",
+        )
+    for scope in diagram.scopes:
+        if len(scope.nodes) > MAX_NODES or len(scope.flows) > MAX_FLOWS:
+            diagram.report.error(
+                scope.xml, "too-large",
+                f"The process has {len(scope.nodes)} elements and {len(scope.flows)} flows; "
+                f"at most {MAX_NODES} and {MAX_FLOWS} are run.",
+                "Move parts of it into call activities.",
+            )
 
 
 def check_structure(context: Context, diagram: Diagram) -> None:
@@ -271,12 +291,6 @@ def _loops(edges: dict[str, list[str]]) -> Iterable[list[str]]:
 
 def _check_size(scope: Scope) -> None:
     report = scope.diagram.report
-    if len(scope.nodes) > MAX_NODES:
-        report.error(
-            scope.xml, "too-large", f"The process has {len(scope.nodes)} elements; at most {MAX_NODES} are run.",
-            "Move parts of it into call activities.",
-        )
-        return
     depth, deepest = _depth(scope)
     if depth > MAX_IN_A_ROW:
         report.error(

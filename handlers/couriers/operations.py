@@ -213,7 +213,7 @@ class ProveDelivery(External):
             return ProofRequest(courier, "", "")
         return ProofRequest(shipment.courier, shipment.reference, shipment.proof or "")
 
-    def perform(self, request: ProofRequest, key: str) -> Proof:  # noqa: ARG002 - asking changes nothing
+    def perform(self, request: ProofRequest, key: str) -> Proof:
         if request.known:
             return Proof(request.known)
         courier = self.ports.couriers.get(request.courier)
@@ -271,7 +271,7 @@ class CancelCourier(External):
             courier.cancel(f"{key}:{booking.reference}", reference=booking.reference)
         return CalledOff(tuple(booking.reference for booking in request.bookings))
 
-    def record(self, call: Call, request: CallOffRequest, result: CalledOff) -> Mapping[str, Any]:  # noqa: ARG002
+    def record(self, call: Call, request: CallOffRequest, result: CalledOff) -> Mapping[str, Any]:
         for shipment in shipments(call.session, call.order, ("booked",)):
             if shipment.reference in result.references:
                 shipment.state, shipment.ended_at = "cancelled", call.now

@@ -271,7 +271,7 @@ class RefundPayment(_AsksForRefunds):
         )
         return PayBack(call.order, tuple(portions))
 
-    def perform(self, back: PayBack, key: str) -> Answers:  # noqa: ARG002 - each portion has its own
+    def perform(self, back: PayBack, key: str) -> Answers:
         answers = self._ask(back)
         if answers.refusals:
             raise Refused("refund_refused", " ".join(dict.fromkeys(answers.refusals.values())))
@@ -298,5 +298,5 @@ class ConfirmRefunds(_AsksForRefunds):
             ),
         )
 
-    def perform(self, back: PayBack, key: str) -> Answers:  # noqa: ARG002 - each portion has its own
+    def perform(self, back: PayBack, key: str) -> Answers:
         return self._ask(back)
