@@ -76,9 +76,8 @@ def _words(kind: str, element: str, body: bytes) -> Iterator[str]:
         code = orjson.loads(body)["detail"]["code"]
         if code in _CODES:
             yield _CODES[code]
-    elif kind in ("completed", "timer") and element in _ELEMENTS:
-        if kind == "timer" or not element.endswith(("_expired", "_reminder", "_late", "_report")):
-            yield _ELEMENTS[element]
+    elif kind in ("completed", "timer", "message") and element in _ELEMENTS:
+        yield _ELEMENTS[element]
     elif kind in ("incident", "retried", "escalated", "reminder"):
         yield {"incident": "incidents", "retried": "incidents retried", "escalated": "tasks escalated",
                "reminder": "reminders of due tasks"}[kind]

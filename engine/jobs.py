@@ -217,6 +217,7 @@ class Jobs(Approvals):
             elif job.kind == "timer":
                 if unit.run.fire_timer(job.task_id or "", element.id):
                     unit.event("timer", element, actor=SYSTEM.name)
+                    unit.told.add(element.id)
                     unit.advance()
             elif job.kind == "step":
                 self._repeat_step(unit, job, element)

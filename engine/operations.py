@@ -72,6 +72,7 @@ class OperationCalls(ABC):
     variables: dict[str, Any]
     visits: dict[str, int]
     jobs: list[dict[str, Any]]
+    told: set[str]
 
     @property
     @abstractmethod
@@ -134,7 +135,9 @@ class OperationCalls(ABC):
         """Sends a business refusal to its own boundary; one that nobody catches becomes an incident."""
         boundary = self.run.refuse(task_id, refusal.code)
         self.event("refused", element, actor="waybill", code=refusal.code, message=refusal.message)
-        if boundary is None:
+        if boundary is not None:
+            self.told.add(boundary.id)
+        else:
             self.run.forget_visit(task_id)  # the answer was definite: to ask again is to ask anew, with a new key
             self.incident("step", element, key=f"{task_id}:step", task_id=task_id, operation=operation,
                           error=f"{refusal.message} (refused with {refusal.code!r}, which no event on the diagram "

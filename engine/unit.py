@@ -51,6 +51,8 @@ class Unit(OperationCalls):
         self._events: list[dict[str, Any]] = []
         self.done_tasks: set[str] = set()
         """User tasks that a person completed in this command."""
+        self.told: set[str] = set()
+        """Events on the diagram whose cause (message, timer, refusal) stands in the history already."""
         self._ending: Element | None = None
         self._run: Run | None = None
         self._open_before: dict[str, OpenTask] = {}
@@ -153,6 +155,9 @@ class Unit(OperationCalls):
                 self.event("completed", host, actor=actor or SYSTEM.name, by=element.id)
         if element.properties.get("cancels", "false") != "false":
             self._ending = element
+        if element.id in self.told:
+            self.told.discard(element.id)
+            return
         self.event("completed", element, actor=actor or SYSTEM.name, **detail)
 
     def advance(self) -> None:
@@ -185,6 +190,7 @@ class Unit(OperationCalls):
                 if catch.name == message.name and self.run.accepts(catch, payload):
                     message.consumed_at, message.consumed_by = self.now(), catch.element.id
                     self.run.deliver(catch, payload)
+                    self.told.add(catch.element.id)
                     self.event("message", catch.element, actor=message.source, message=message.name,
                                id=message.message_id)
                     return True
