@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 
 import app
 from engine import Database, Engine
+from engine.base import Library
 from settings import load
 from tests.clock import MovableClock
 from web import accounts
@@ -134,8 +135,12 @@ class World:
             event.remove(self.database.engine, "before_cursor_execute", note)
 
 
-def open_shop(database_url: str, clock: MovableClock, folder: Path) -> World:
-    """An installation over an empty database: the shipped processes, stocked shelves, the demo's people."""
+def open_shop(database_url: str, clock: MovableClock, folder: Path, *, installed: Library | None = None) -> World:
+    """An installation: the shipped processes, stocked shelves, the demo's people.
+
+    Into an empty database it is installed; `installed` are the parsed processes of the database that this one is a
+    copy of.
+    """
     settings = load(
         var=folder / "var",
         demo=True,
@@ -144,7 +149,10 @@ def open_shop(database_url: str, clock: MovableClock, folder: Path) -> World:
         public_url="https://shop.example",
     )
     parts = app.build(settings, clock=clock)
-    app.install(parts)
+    if installed is None:
+        app.install(parts)
+    else:
+        parts.engine.library = installed
     flask = app.create_app(parts=parts)
     wall_clock = MovableClock(clock.now())
     flask.extensions[KEY] = replace(flask.extensions[KEY], wall_clock=wall_clock)
