@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from barcode import Gs1_128
-from sqlalchemy.orm import Session
-
-from handlers.orders import next_number
 
 COMPANY_PREFIX = "9521234"
 """GS1 sets the prefix 952 aside for examples, so these numbers are nobody's. A company puts its own prefix here."""
@@ -27,11 +24,6 @@ def sscc(serial: int) -> str:
         raise ValueError(f"The prefix {COMPANY_PREFIX} has no SSCC with the serial number {serial}.")
     body = f"{EXTENSION_DIGIT}{COMPANY_PREFIX}{serial:0{SERIAL_DIGITS}d}"
     return f"{body}{check_digit(body)}"
-
-
-def next_sscc(session: Session) -> str:
-    """A new SSCC, from the counter `sscc`."""
-    return sscc(next_number(session, "sscc"))
 
 
 def is_sscc(number: str) -> bool:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from handlers import papers, zpl
-from handlers.barcodes import next_sscc
+from handlers.barcodes import sscc
 from handlers.contract import Call, External, Refused, operation
 from handlers.documents import Stored, record_document
-from handlers.orders import load_order
+from handlers.orders import load_order, next_number
 from handlers.shipping import ADDRESS_FIELDS, address_faults
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class CreateLabel(External):
         numbers = []
         for parcel in parcels:
             if parcel.sscc is None:
-                parcel.sscc = next_sscc(call.session)
+                parcel.sscc = sscc(next_number(call.session, "sscc"))
             numbers.append(parcel.sscc)
         call.session.flush()
         data = papers.label(call.session, call.order, parcels)

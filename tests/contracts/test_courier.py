@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -259,7 +259,7 @@ def book_elsewhere(path: Path) -> str:
 def test_processes_with_one_key_book_once(tmp_path: Path) -> None:
     """So do two workers in different processes."""
     path = tmp_path / "couriers.sqlite"
-    with get_context("spawn").Pool(2) as pool:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         booked = set(pool.map(book_elsewhere, [path] * 6))
 
     assert len(booked) == 1

@@ -6,7 +6,6 @@ import pytest
 import zxingcpp
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.orm import Session
 
 from handlers import barcodes
 
@@ -50,14 +49,6 @@ def test_a_used_up_series_is_an_error() -> None:
     """Better no number than one given twice."""
     with pytest.raises(ValueError, match="9521234"):
         barcodes.sscc(10**barcodes.SERIAL_DIGITS)
-
-
-def test_numbers_are_given_once(session: Session) -> None:
-    """Each parcel has its own, counted up from the counter."""
-    numbers = [barcodes.next_sscc(session) for _ in range(20)]
-
-    assert len(set(numbers)) == 20
-    assert numbers[0] == barcodes.sscc(1)
 
 
 def test_the_number_is_readable_in_groups() -> None:
