@@ -265,22 +265,32 @@ def _check_string(report: _JsonReport, field: dict[str, Any], path: str) -> None
         report.at(path + "/format", "form-format", "The format is not checked.", "Use date or email, or a pattern.")
     pattern = field.get("pattern")
     if pattern is not None:
-        _check_pattern(report, pattern, path)
+        _check_pattern(report, pattern, maximum, path)
 
 
-def _check_pattern(report: _JsonReport, pattern: Any, path: str) -> None:
+def _check_pattern(report: _JsonReport, pattern: Any, maximum: Any, path: str) -> None:
     reason = None
     if not isinstance(pattern, str) or len(pattern) > 200:
         reason = "it is too long or no text"
-    elif re.search(r"\([^()]*[+*}][^()]*\)[+*{]", pattern) or "(?" in pattern or re.search(r"\\[1-9]", pattern):
-        reason = "repetitions inside repetitions and look-arounds may take for ever"
+    elif _may_run_long(pattern):
+        reason = "a group may not be repeated, and at most three repetitions are allowed"
+    elif not isinstance(maximum, int) or maximum > 200:
+        reason = "a text with a pattern has at most 200 characters; set maxLength"
     else:
         try:
             re.compile(pattern)
-        except (re.error, ValueError, RecursionError, OverflowError) as error:
+        except (re.error, RecursionError, OverflowError) as error:
             reason = str(error)
     if reason:
         report.at(path + "/pattern", "form-pattern", f"The pattern cannot be used: {reason}.", "Write a plain one.")
+
+
+def _may_run_long(pattern: str) -> bool:
+    """True if matching could take more than a moment: a search tries every way to share a text among repetitions."""
+    plain = re.sub(r"\\\D", "c", pattern)  # an escaped character is one character
+    plain = re.sub(r"\[\^?\]?[^\]]*\]", "c", plain)  # and so is a class of them
+    repeated = len(re.findall(r"[*+{]", plain))
+    return repeated > 3 or re.search(r"\)[*+{]|\(\?|\\\d", plain) is not None
 
 
 def _check_choices(report: _JsonReport, field: dict[str, Any], path: str, kind: str) -> None:

@@ -74,6 +74,11 @@ CHANGES = [
     (put("if", value={}), "/if", "form-keyword"),
     (put(P, "sku", "pattern", value="("), "/properties/sku/pattern", "form-pattern"),
     (put(P, "sku", "pattern", value="(a+)+$"), "/properties/sku/pattern", "form-pattern"),
+    (put(P, "sku", "pattern", value="(a|a)*b"), "/properties/sku/pattern", "form-pattern"),
+    (put(P, "sku", "pattern", value="a*a*a*a*b"), "/properties/sku/pattern", "form-pattern"),
+    (put(P, "sku", "pattern", value=r"(a)\1"), "/properties/sku/pattern", "form-pattern"),
+    (put(P, "sku", value={"type": "string", "title": "T", "maxLength": 9000, "pattern": "a"}),
+     "/properties/sku/pattern", "form-pattern"),
     (put(P, "sku", "minLength", value="few"), "/properties/sku/minLength", "form-schema"),
     (put(P, "kind", "oneOf", value=[]), "/properties/kind", "form-choices"),
     (put(P, "kind", "oneOf", value=[{"const": "gift"}]), "/properties/kind/oneOf", "form-choices"),
@@ -95,6 +100,13 @@ def test_a_fault_in_a_form_is_named_with_its_place(change: Callable[[Form], None
     assert rule in {finding.rule for finding in found}
     if path:
         assert rule in rules(found, path)
+
+
+@pytest.mark.parametrize("pattern", [r"^\+?[0-9 ()+*-]{6,20}$", r"^[A-Z]{2}\d+(-\d+)?$", "^.*$", r"^\(a\)+$"])
+def test_plain_patterns_are_fine(pattern: str) -> None:
+    """A pattern of a few repetitions ends soon on every text."""
+    assert findings_of(spoiled_form(put(P, "kind", value={
+        "type": "string", "title": "T", "maxLength": 40, "pattern": pattern}))) == []
 
 
 @pytest.mark.parametrize(
