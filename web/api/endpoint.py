@@ -17,6 +17,7 @@ import structlog
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from sqlalchemy.exc import StatementError
 from werkzeug.exceptions import HTTPException
 
 from handlers.contract import FieldError, WaybillError
@@ -141,7 +142,10 @@ def mount(blueprint: Blueprint, route: Route) -> None:
             return problems.response(problems.problem_of(error))
         except HTTPException as error:
             return problems.response(problems.problem_of_http(error))
-        except Exception:
+        except Exception as error:
+            if isinstance(error, StatementError) and isinstance(error.orig, OverflowError):
+                # a number or a time, say in a made-up cursor, that no column can hold
+                return problems.response(bad_input(FieldError("", "A value is beyond what can be stored.")))
             log.exception("call failed", call=route.name)
             return problems.response(ApiProblem("failed"))
 

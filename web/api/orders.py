@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 from pydantic import Field
 
 from engine.errors import InvalidForm, NotFound
@@ -161,6 +161,7 @@ def get_document(caller: Caller, number: str, name: str) -> Response:
     answer.headers["Content-Disposition"] = f'attachment; filename="{number}-{name}"'
     answer.headers["Cache-Control"] = "private, no-cache"
     answer.set_etag(document.sha256)
+    answer.make_conditional(request)
     return answer
 
 
