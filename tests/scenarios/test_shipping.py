@@ -1,0 +1,209 @@
+"""Steps 9 to 14: picking, packing, label, courier and pickup."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.errors import InvalidForm
+from handlers.couriers.embedded import Fault
+from handlers.couriers.journeys import Plan
+from handlers.tables import Shipment
+from tests.scenarios.conftest import Outside
+from tests.scenarios.shop import OrderHandle, Shop
+
+
+def shipments(order: OrderHandle) -> list[tuple[str, str]]:
+    """Courier and state of every booking, oldest first."""
+    with order.engine.reading() as session:
+        rows = session.query(Shipment).filter_by(order_number=order.number).order_by(Shipment.booked_at)
+        return [(row.courier, row.state) for row in rows]
+
+
+def test_what_is_picked_matches_the_order(shop: Shop) -> None:
+    """A wrong quantity comes back to its line, and nothing is picked."""
+    order = shop.places_order().goes_to("prepare_shipment")
+    lines = [{"sku": "product-a", "location": "aisle 1", "quantity": 3},
+             {"sku": "product-c", "location": "aisle 3", "quantity": 1}]
+
+    with pytest.raises(InvalidForm) as refused:
+        order.does("prepare_shipment", lines=lines)
+
+    assert [error.field for error in refused.value.errors] == ["/lines/0/quantity"]
+    assert order.open_elements() == ["prepare_shipment"]
+
+
+def test_parcels_hold_exactly_what_was_ordered(shop: Shop) -> None:
+    """A product that lies in no parcel is named."""
+    order = shop.places_order().goes_to("package_products")
+
+    with pytest.raises(InvalidForm) as refused:
+        order.does("package_products", contents=[{"sku": "product-a", "parcel": 1, "quantity": 2}])
+
+    assert "/contents" in [error.field for error in refused.value.errors]
+
+
+def test_an_address_that_no_label_can_carry_goes_back_to_step_nine(shop: Shop) -> None:
+    """A refused label opens step 9 again, where the address can be corrected."""
+    order = shop.places_order().goes_to("package_products")
+    with shop.engine.transaction() as session:
+        session.get_one(type(order.row()), order.number).city = "Berlin \N{GRINNING FACE}"
+
+    order.does("package_products")
+    assert order.open_elements() == ["prepare_shipment"]
+    order.does("prepare_shipment", city="Berlin")
+    order.does("package_products")
+
+    assert order.open_elements() == ["confirm_pickup"]
+
+
+@pytest.mark.parametrize(("method", "courier"), [("standard", "courier_c"), ("express", "courier_d")])
+def test_the_table_chooses_the_courier(shop: Shop, method: str, courier: str) -> None:
+    """By region, weight and speed, without a person."""
+    order = shop.places_order(shipping_method=method).goes_to("confirm_pickup")
+
+    assert order.variables["booking"]["courier"] == courier
+    assert shipments(order) == [(courier, "booked")]
+
+
+def test_a_heavy_order_is_given_to_a_courier_by_hand(shop: Shop) -> None:
+    """What the table does not know, a person decides."""
+    order = shop.places_order(items=[{"sku": "product-d", "quantity": 6}]).goes_to("choose_courier")
+
+    order.does("choose_courier")
+
+    assert order.open_elements() == ["confirm_pickup"]
+    assert order.variables["courier_choice"]["decided_by"] == "person"
+
+
+def test_a_booking_that_fails_is_made_with_another_courier(shop: Shop, outside: Outside) -> None:
+    """No van free: a person picks another, and only the good booking stands."""
+    outside.courier_fault = lambda method, key: Fault("refuse") if method == "book" else None
+    order = shop.places_order().goes_to("package_products")
+    order.does("package_products")
+    assert order.open_elements() == ["choose_courier"]
+
+    outside.courier_fault = None
+    order.answers("choose_courier", courier="courier_d", reason="They have a van.")
+
+    assert order.open_elements() == ["choose_courier"], "this courier does not offer Standard Shipping"
+    order.answers("choose_courier", courier="courier_c", reason="They have one now.")
+    assert shipments(order) == [("courier_c", "booked")]
+
+
+def never(order: str, courier: str) -> Plan:
+    """Nobody comes."""
+    return Plan(pickup="never")
+
+
+def test_a_courier_that_does_not_come_is_replaced(shop: Shop, outside: Outside) -> None:
+    """Not picked up in a day: the booking is called off and another courier is chosen."""
+    outside.courier_plan = never
+    order = shop.places_order().goes_to("confirm_pickup")
+    first = order.variables["booking"]["reference"]
+
+    shop.time_passes(days=1)
+    assert order.open_elements() == ["choose_courier"]
+    order.answers("choose_courier", courier="courier_b", reason="They come at once.")
+
+    assert order.open_elements() == ["confirm_pickup"]
+    assert shipments(order) == [("courier_c", "cancelled"), ("courier_b", "booked")]
+    assert order.variables["booking"]["reference"] != first
+
+
+def _given_up(shop: Shop, outside: Outside) -> tuple[OrderHandle, str, str]:
+    """An order whose first booking was given up for a second one, with both references."""
+    outside.courier_plan = never
+    order = shop.places_order().goes_to("confirm_pickup")
+    first = order.variables["booking"]["reference"]
+    shop.time_passes(days=1)
+    order.answers("choose_courier", courier="courier_c", reason="Once more.")
+    second = order.variables["booking"]["reference"]
+    assert first != second
+    return order, first, second
+
+
+def test_a_late_report_of_a_given_up_booking_confirms_nothing(shop: Shop, outside: Outside) -> None:
+    """The pickup of another booking is not the pickup of this one."""
+    order, first, second = _given_up(shop, outside)
+
+    order.hears("courier.picked_up", booking=first, at="2026-11-24T09:00:00Z", driver="Jo")
+    assert order.open_elements() == ["confirm_pickup"]
+    order.hears("courier.picked_up", booking=second, at="2026-11-24T10:00:00Z", driver="Jo")
+
+    assert 14 in order.steps()
+
+
+def test_the_couriers_message_confirms_the_pickup(shop: Shop) -> None:
+    """The task closes by itself, goods leave the books, the customer gets the tracking address."""
+    order = shop.places_order().goes_to("confirm_pickup")
+    task = order.task("confirm_pickup")
+
+    order.courier_reports("picked_up")
+
+    assert order.engine.task(task.id, _shipping()).task.state == "withdrawn"
+    assert order.steps()[-2:] == [13, 14] or 14 in order.steps()
+    assert order.mails()[-1] == "shipped"
+    assert shop.stock("product-a") == (378, 0)
+    assert shipments(order) == [("courier_c", "picked_up")]
+
+
+def _shipping() -> Any:
+    from tests.scenarios.shop import PEOPLE
+
+    return PEOPLE["shipping"]
+
+
+def test_a_person_confirms_the_pickup(shop: Shop) -> None:
+    """Who saw the parcels leave may say so."""
+    order = shop.places_order().goes_to("confirm_pickup")
+
+    order.does("confirm_pickup")
+
+    assert 13 in order.steps()
+    assert shop.stock("product-a") == (378, 0)
+
+
+def test_the_couriers_message_after_the_form_is_kept_and_harms_nothing(shop: Shop) -> None:
+    """Both ways at once: the goods leave the books once."""
+    order = shop.places_order().goes_to("confirm_pickup")
+    order.does("confirm_pickup")
+
+    order.courier_reports("picked_up")
+
+    assert shop.stock("product-a") == (378, 0)
+    order.goes_to_its_end()
+    assert order.status == "closed"
+
+
+def test_a_pickup_that_is_reported_before_the_booking_is_recorded_is_kept(shop: Shop) -> None:
+    """The courier may be quicker than our own reply: the report waits for its booking."""
+    order = shop.places_order().goes_to("package_products")
+    seen: list[str] = []
+
+    class Quick:
+        """Books, and the van is there before the answer."""
+
+        def __init__(self, shipped: Any) -> None:
+            self.shipped = shipped
+            self.prepare, self.record, self.refused = shipped.prepare, shipped.record, shipped.refused
+
+        def perform(self, request: Any, key: str) -> Any:
+            booked = self.shipped.perform(request, key)
+            seen.append(booked.reference)
+            shop.engine.deliver("courier.picked_up", order.number, {"booking": booked.reference, "driver": "Jo"},
+                                source="courier", message_id="quick")
+            return booked
+
+    book = shop.shipped("courier.book")
+    Quick.perform.__annotations__ = dict(type(book).perform.__annotations__)
+    Quick.perform.__globals__.update({n: v for n, v in type(book).perform.__globals__.items()
+                                      if n in ("BookingRequest", "Booked")})
+    shop.replaces("courier.book", Quick(book))
+
+    order.does("package_products")
+
+    assert seen
+    assert 14 in order.steps()
+    assert order.open_elements() == []
