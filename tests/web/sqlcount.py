@@ -16,7 +16,8 @@ def statements(database: Database) -> Iterator[list[str]]:
     seen: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        seen.append(statement)
+        if not statement.upper().startswith("BEGIN"):
+            seen.append(statement)
 
     event.listen(database.engine, "before_cursor_execute", note)
     try:

@@ -99,8 +99,13 @@ def init_shell(app: Flask) -> None:
 
 
 def _shell(person: Person) -> Shell:
+    if "shell" in g:  # a page renders several templates
+        found: Shell = g.shell
+        return found
     services = current_services()
     with services.database.read() as session:
         open_orders, dead = queries.counts(session)
     counts: dict[str, int] = services.engine.task_counts(person.actor)
-    return Shell(counts.get("all", 0), open_orders, dead)
+    g.shell = Shell(counts.get("all", 0), open_orders, dead)
+    made: Shell = g.shell
+    return made

@@ -10,7 +10,6 @@ from web.text import label, money, number
 
 _KNOWN = {
     "sku": "SKU",
-    "name": "Product",
     "region": "From",
     "stock_region": "From",
     "value": "Order value, before tax",
@@ -91,7 +90,10 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]], currency: str) -> Tabl
     named = next((key for key in _ROW_NAMES if key in keys), None)
     if named:
         keys = [named, *(key for key in keys if key != named)]
-    columns = tuple(Column(_title(key), all(_numeric(row.get(key)) for row in rows)) for key in keys)
+    product = {"name": "Product"} if "sku" in keys else {}
+    columns = tuple(
+        Column(product.get(key) or _title(key), all(_numeric(row.get(key)) for row in rows)) for key in keys
+    )
     lines = tuple(tuple(_cell(key, row.get(key), row.get("currency", currency)) for key in keys) for row in rows)
     return Table(title, columns, lines)
 

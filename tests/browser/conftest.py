@@ -1,0 +1,151 @@
+"""A running installation with orders under way, and a browser. Skipped, with one line, where Chromium is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+
+import app
+from settings import load
+from tests.clock import MovableClock
+from tests.scenarios.shop import Shop
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "web" / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+BUILD = ROOT / "web" / "static" / "build" / "page.js"
+CHROMIUM = os.environ.get("WAYBILL_TEST_CHROMIUM") or next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+QUIET = (
+    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test of this folder, and says once what is missing."""
+    missing = None
+    if not CHROMIUM:
+        missing = "no Chromium: apt-get install chromium, or set WAYBILL_TEST_CHROMIUM"
+    elif not AXE.exists() or not BUILD.exists():
+        missing = "page assets are missing: cd web/frontend && npm ci --ignore-scripts && node build.mjs"
+    for item in items:
+        if Path(item.fspath).parent == Path(__file__).parent:
+            item.add_marker("browser")
+            if missing:
+                item.add_marker(pytest.mark.skip(reason=missing))
+
+
+@dataclass
+class Site:
+    """The running installation: its address, the shop behind it, and orders at known places."""
+
+    address: str
+    shop: Shop
+    packing: str
+    gate: str
+    sent_back: str
+    pickup: str
+    cancelled: str
+    closed: str
+    doubtful: str
+
+    def task(self, order: str) -> str:
+        """The path of the order's open task."""
+        found = next(t for t in self.shop.engine.order_tasks(order) if t.state == "open")
+        return f"/tasks/{found.id}"
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One installation for all tests of the folder; a test that changes an order places its own."""
+    clock = MovableClock(datetime(2026, 11, 23, 8, 31, tzinfo=UTC))
+    parts = app.build(load(var=tmp_path_factory.mktemp("var"), demo=True), clock=clock)
+    app.prepare(parts)
+    shop = Shop(parts, clock)
+    back = shop.places_order(name="Northgate School")
+    back.is_decided("approve_reservation", "send_back", comment="Take it from Malaysia.", step=3)
+    made = {
+        "packing": shop.places_order(name="Hansen & Söhne").goes_to("package_products").number,
+        "gate": shop.places_order(name="Lumen Optics").number,
+        "sent_back": back.number,
+        "pickup": shop.places_order(name="Atelier Dubois").goes_to("confirm_pickup").number,
+        "cancelled": shop.places_order(name="Ama Boateng").is_cancelled().number,
+        "closed": shop.places_order(name="Penang Marine").goes_to_its_end().number,
+        "doubtful": shop.places_order(name="Sofia Marques", phone="12").number,
+    }
+    clock.advance(hours=1)
+    server = make_server("127.0.0.1", 0, app.create_app(parts=parts), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield Site(f"http://127.0.0.1:{server.server_port}", shop, **made)
+    server.shutdown()
+    thread.join()
+    parts.database.dispose()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """One browser for all tests."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=False, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def opened(chromium: Any, site: Site) -> Iterator[Open]:
+    """`opened("sales", width=390, dark=True)`: a page of a person who is signed in. Nothing may go to the console."""
+    contexts, complaints = [], []
+
+    def open_page(name: str | None, *, width: int = 1440, dark: bool = False, scripts: bool = True) -> Any:
+        context = chromium.new_context(
+            base_url=site.address, viewport={"width": width, "height": 900}, java_script_enabled=scripts,
+            color_scheme="dark" if dark else "light", reduced_motion="reduce",
+        )  # fmt: skip
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: complaints.append(message.text) if _complains(message) else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        if name:
+            page.goto("/sign-in")
+            page.fill("#name", name)
+            page.fill("#password", "demo")
+            page.click("form button.primary")
+            page.wait_for_url("**/inbox")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _complains(message: Any) -> bool:
+    """Chromium also writes a line for every page that answers 4xx; that is no fault of the page."""
+    refused = message.text.startswith("Failed to load resource") and "/static/" not in message.location["url"]
+    return message.type in ("error", "warning") and not refused
+
+
+@contextmanager
+def polled(page: Any) -> Iterator[None]:
+    """Lets the page's own clock run past the next look at the server."""
+    page.clock.install()
+    yield
+    page.clock.fast_forward(11_000)

@@ -1,0 +1,150 @@
+"""Working in a browser: keys, drafts, live lists, the diagram, dialogs; and the same without scripts."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Open, Site, polled
+
+
+def test_the_list_is_worked_by_keys(opened: Open, site: Site) -> None:
+    """j and k move, Enter opens, c claims, / goes to the search, ? shows the keys."""
+    order = site.shop.places_order(name="Kestrel Outdoor").goes_to("prepare_shipment").number
+    page = opened("warehouse")
+
+    page.keyboard.press("j")
+    first = page.evaluate("document.activeElement.textContent")
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.textContent") != first
+    page.keyboard.press("k")
+    assert page.evaluate("document.activeElement.textContent") == first
+
+    page.locator(".tasks a", has_text=order).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/tasks/*")
+    page.keyboard.press("c")
+    expect(page.locator(".claim")).to_contain_text("Yours since")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.type") == "search"
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+
+
+def test_the_skip_link_leads_past_the_menu(opened: Open) -> None:
+    """It is the first thing that Tab reaches."""
+    page = opened("sales")
+
+    page.keyboard.press("Tab")
+
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main")
+
+
+def test_a_draft_saves_itself(opened: Open, site: Site) -> None:
+    """What was typed is there again after the page was closed without saving."""
+    order = site.shop.places_order(name="Vins Chevalier").goes_to("package_products").number
+    page = opened("warehouse")
+    page.goto(site.task(order))
+    page.get_by_role("button", name="Claim").click()
+
+    page.fill("textarea[name='/note']", "Ring at gate 3.")
+    expect(page.locator("#saved")).to_contain_text("Draft saved at")
+
+    page.goto("/inbox")
+    page.goto(site.task(order))
+    expect(page.locator("textarea[name='/note']")).to_have_value("Ring at gate 3.")
+
+
+def test_new_work_appears_by_itself(opened: Open, site: Site) -> None:
+    """The list asks again every ten seconds; what has the focus keeps it."""
+    page = opened("stock-approver")
+    with polled(page):
+        page.goto("/inbox")
+        page.locator(".tasks a").first.focus()
+        order = site.shop.places_order(name="Toms Spezialitäten").number
+
+    expect(page.locator(".tasks", has_text=order)).to_be_visible()
+    assert page.evaluate("document.activeElement.closest('.tasks') !== null")
+
+
+def test_the_diagram_shows_where_the_order_stands(opened: Open, site: Site) -> None:
+    """Done with a tick, here with "now", in sight; the bpmn.io mark is fully visible."""
+    page = opened("finance")
+    page.goto(f"/orders/{site.pickup}")
+    page.wait_for_selector("figure.diagram[data-ready]")
+
+    here = page.locator(".djs-element.here")
+    assert here.get_attribute("data-element-id") == "confirm_pickup"
+    expect(page.locator(".djs-overlay .m-here")).to_be_visible()
+    assert page.locator(".djs-element.done").count() > 10
+    frame, shape = page.locator("figure.diagram").bounding_box(), here.bounding_box()
+    assert frame["x"] <= shape["x"]
+    assert shape["x"] + shape["width"] <= frame["x"] + frame["width"]
+    covered = page.evaluate(
+        """() => { const box = document.querySelector('.bjs-powered-by').getBoundingClientRect();
+          return [[2, 2], [box.width - 2, 2], [2, box.height - 2], [box.width / 2, box.height / 2]].filter(([x, y]) =>
+            !document.elementFromPoint(box.left + x, box.top + y)?.closest('.bjs-powered-by')).length; }"""
+    )
+    assert covered == 0
+
+
+def test_the_diagram_follows_the_order(opened: Open, site: Site) -> None:
+    """When the order goes on, the marks move without loading the page again."""
+    order = site.shop.places_order(name="Prishtina Optika")
+    page = opened("finance")
+    with polled(page):
+        page.goto(f"/orders/{order.number}")
+        page.wait_for_selector(".djs-element.here[data-element-id=approve_reservation]")
+        order.is_approved("approve_reservation")
+
+    page.wait_for_selector(".djs-element.here[data-element-id=approve_payment]")
+    assert page.locator(".djs-element.here").count() == 1
+    expect(page.locator(".facts")).to_contain_text("Step 8 of 20")
+
+
+def test_cancelling_asks_in_a_dialog(opened: Open, site: Site) -> None:
+    """With the reason; Escape keeps the order."""
+    order = site.shop.places_order(name="J. Ibarra").number
+    page = opened("sales")
+    page.goto(f"/orders/{order}")
+    page.get_by_role("link", name="Cancel order").click()
+    dialog = page.get_by_role("dialog", name=f"Cancel {order}?")
+    expect(dialog).to_be_visible()
+
+    dialog.get_by_label("Reason").fill("She changed her mind.")
+    dialog.get_by_role("button", name="Cancel the order").click()
+
+    expect(page.locator(".notice.good")).to_contain_text(f"{order} is being cancelled.")
+
+
+def test_the_button_of_a_gate_says_what_it_does(opened: Open, site: Site) -> None:
+    """Before it is pressed."""
+    page = opened("stock-approver")
+    page.goto(site.task(site.gate))
+
+    page.get_by_role("radio", name=re.compile("^Send back")).check()
+    page.select_option("#send_back_to", "3")
+
+    expect(page.locator("[data-sign]")).to_have_text("Sign: send back to step 3")
+
+
+def test_a_task_is_done_without_scripts(opened: Open, site: Site) -> None:
+    """Claim, add a row, be refused, put it right, complete."""
+    order = site.shop.places_order(name="Maria Okafor").goes_to("package_products").number
+    page = opened("warehouse", scripts=False)
+    page.goto(site.task(order))
+    page.get_by_role("button", name="Claim").click()
+
+    page.get_by_role("button", name="Add a parcel").click()
+    page.fill("input[name='/parcels/1/weight_g']", "500")
+    page.get_by_role("button", name="Complete task").last.click()
+    expect(page.locator("[role=alert]")).to_contain_text("to put right before this can be completed")
+    expect(page.locator("input[name='/parcels/1/weight_g']")).to_have_value("500")
+
+    page.get_by_role("button", name="Remove Parcel 2").click()
+    page.get_by_role("button", name="Complete task").last.click()
+    expect(page.locator(".notice.good")).to_contain_text(f"Package ordered products for {order} is done.")
