@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of any request; single calls set less."""
-MAX_FORM = 1024 * 1024
-"""Bytes of a posted HTML form's fields."""
+MAX_FORM = 4 * 1024 * 1024
+"""Bytes of a posted HTML form's fields. A text of a megabyte still fits, so that its own field is named."""
 
 
 def create_web(

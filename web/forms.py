@@ -298,7 +298,7 @@ def _parse_value(
     if type_ == "boolean":
         return True, bool(texts) and texts[-1] not in ("", "false")
     raw = texts[-1] if texts else ""
-    text = raw.replace("\r\n", "\n").strip()
+    text = raw.replace("\r\n", "\n").replace("\0", "").strip()  # nobody types a zero byte, and no database keeps it
     if text == "":
         return False, None
     return True, _typed(schema, text)

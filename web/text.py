@@ -18,7 +18,15 @@ from web.accounts import TEAMS
 LOCALE = Locale.parse("en_US")
 
 _SOURCES = {"api": "API", "page": "Page", "file": "File"}
-LABELS: dict[str, str] = {**_SOURCES, **PAYMENT_METHODS, **SHIPPING_METHODS, **REGIONS, **COURIERS, **FOLLOW_UPS, **TEAMS}
+LABELS: dict[str, str] = {
+    **_SOURCES,
+    **PAYMENT_METHODS,
+    **SHIPPING_METHODS,
+    **REGIONS,
+    **COURIERS,
+    **FOLLOW_UPS,
+    **TEAMS,
+}
 """What a code is called."""
 
 _STATES = {"open": "Open", "cancelling": "Being cancelled", "closed": "Closed", "cancelled": "Cancelled"}
@@ -115,6 +123,10 @@ class Times:
 
     now: datetime
     zone: tzinfo = UTC
+
+    @property
+    def zone_name(self) -> str:
+        return str(self.now.astimezone(self.zone).tzname() or "UTC")
 
     def local(self, at: datetime) -> datetime:
         return at.astimezone(self.zone)

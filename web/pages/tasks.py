@@ -58,7 +58,10 @@ def submit(task_id: str) -> Any:
         return _page(engine.task(task_id, actor), typed, refused.errors, status=422)
     except (Conflict, NotAllowed) as refused:
         return _page(
-            engine.task(task_id, actor), typed, notice=f"{refused} Nothing was changed.", status=_status(refused)
+            engine.task(task_id, actor),
+            typed,
+            notice=f"{_named(refused)} Nothing was changed.",
+            status=_status(refused),
         )
     if done.state == "open":
         return redirect(_address(task_id), 303)  # an operation failed unforeseen: the page says so, the input is kept
@@ -96,8 +99,9 @@ def release(task_id: str) -> Any:
 def _then_show(task_id: str, command: Any) -> Any:
     try:
         command()
-    except Conflict as refused:
-        return error_page(409, detail=str(_named(refused)), back=_address(task_id), back_text="Look at the task")
+    except (Conflict, NotAllowed) as refused:
+        status, back = _status(refused), _address(task_id)
+        return error_page(status, detail=_named(refused), back=back, back_text="Look at the task")
     return redirect(_address(task_id), 303)
 
 
@@ -189,7 +193,7 @@ def _status(refused: Exception) -> int:
     return 409 if isinstance(refused, Conflict) else 403
 
 
-def _named(refused: Conflict) -> str:
+def _named(refused: Exception) -> str:
     """The refusal with the person's display name in place of the user name."""
     name = getattr(refused, "who", None)
     return str(refused).replace(name, who(name)) if name else str(refused)
