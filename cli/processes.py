@@ -15,6 +15,7 @@ from cli.installation import installation
 from cli.operations import OPERATOR
 from engine import Bundle
 from engine.errors import CannotDeploy, Finding
+from engine.lint import placed
 from settings import load
 
 MAX_FILE = 5 * 1024 * 1024
@@ -84,21 +85,13 @@ def export(key: str, folder: Path, version: int | None) -> None:
 
 def with_rest(files: Iterable[Path]) -> Bundle:
     """The given files (folders: what is in them) in place of those of the installation's folder."""
-    found = dict(Bundle.from_folders(*BUNDLE).files)
+    found = {name.rpartition("/")[2]: data for name, data in Bundle.from_folders(*BUNDLE).files.items()}
     for path in files:
         inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in inside:
             if file.suffix in (".bpmn", ".dmn", ".json", ".xml") or not path.is_dir():
-                found[_name(file)] = _read(file)
-    return Bundle(found)
-
-
-def _name(path: Path) -> str:
-    if path.suffix == ".json":
-        return f"forms/{path.name}"
-    if path.suffix not in (".bpmn", ".dmn"):
-        return f"processes/{path.name}.bpmn"
-    return f"processes/{path.name}"
+                found[file.name] = _read(file)
+    return Bundle(placed(found))
 
 
 def _read(path: Path) -> bytes:

@@ -19,6 +19,7 @@ from lxml import etree
 from engine.codec import Specs, pack, unpack, wire_loops
 from engine.decisions import Decision, parse_decision
 from engine.errors import NotFound
+from engine.safe_xml import xml_text
 from engine.specs import BPMN, parse
 
 SPIFF = "http://spiffworkflow.org/bpmn/schema/1.0/core"
@@ -119,7 +120,7 @@ class Definition:
         return self.diagrams[self.key].properties.get("cancellation")
 
     def xml(self, process: str) -> str:
-        return self.bundle.files[self.diagrams[process].file].decode()
+        return xml_text(self.bundle.files[self.diagrams[process].file])
 
     def form(self, element: Element) -> dict[str, Any]:
         """The JSON Schema of a user task's form; a fresh copy."""

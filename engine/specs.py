@@ -20,9 +20,14 @@ from SpiffWorkflow.bpmn.specs.event_definitions.timer import (
     DurationTimerEventDefinition,
     TimerEventDefinition,
 )
+from SpiffWorkflow.bpmn.specs.mixins.multiinstance_task import MultiInstanceTask
 from SpiffWorkflow.spiff.parser import SpiffBpmnParser
 from SpiffWorkflow.spiff.parser.task_spec import BusinessRuleTaskParser, ServiceTaskParser
-from SpiffWorkflow.spiff.specs.defaults import ServiceTask
+from SpiffWorkflow.spiff.specs.defaults import (
+    ParallelMultiInstanceTask,
+    SequentialMultiInstanceTask,
+    ServiceTask,
+)
 from SpiffWorkflow.spiff.specs.event_definitions import MessageEventDefinition
 from SpiffWorkflow.util.task import TaskState
 
@@ -173,6 +178,35 @@ class StoredMessage(MessageEventDefinition):
             host_of(task).variables[self.message_var] = payload
 
 
+class VariableInput:
+    """The list that a multi-instance goes through: a variable of the instance, not of the token."""
+
+    def __init__(self, name: str) -> None:
+        self.bpmn_id = name
+
+    def exists(self, task: Any) -> bool:
+        return self.bpmn_id in host_of(task).variables
+
+    def get(self, task: Any) -> Any:
+        return host_of(task).variables[self.bpmn_id]
+
+
+class ParallelItems(ParallelMultiInstanceTask):
+    """All items at once. The token loses its item when it has been worked on."""
+
+    def merge_child(self, workflow: Any, child: Any) -> None:
+        child.data.clear()
+        super().merge_child(workflow, child)
+
+
+class SequentialItems(SequentialMultiInstanceTask):
+    """One item after the other. The token loses its item when it has been worked on."""
+
+    def merge_child(self, workflow: Any, child: Any) -> None:
+        child.data.clear()
+        super().merge_child(workflow, child)
+
+
 class _DecisionParser(BusinessRuleTaskParser):
     """The stock parser of business rule tasks ignores the class it is given."""
 
@@ -221,6 +255,11 @@ def _normalise(root: etree._Element) -> None:
 
 def _replace_events(spec: Any) -> None:
     for task_spec in spec.task_specs.values():
+        if isinstance(task_spec, MultiInstanceTask):
+            parallel = isinstance(task_spec, ParallelMultiInstanceTask)
+            task_spec.__class__ = ParallelItems if parallel else SequentialItems
+            if task_spec.data_input is not None:
+                task_spec.data_input = VariableInput(task_spec.data_input.bpmn_id)
         definition = getattr(task_spec, "event_definition", None)
         if isinstance(definition, MultipleEventDefinition) and hasattr(task_spec, "outputs"):
             elements = [output.bpmn_id for output in task_spec.outputs]
