@@ -101,6 +101,7 @@ class Floor:
         self.variables["order"] = orders.receive(self.call("receive_order"), order_form(**changes))
         order = self.order
         inventory.reserve(self.call("reserve"), order.stock_region)
+        self.queued.clear()
         return order
 
     @property
