@@ -113,8 +113,13 @@ def payment_reminder(call: Call, invoice_number: str) -> Mapping[str, Any]:
 
 @operation("message.cancelled")
 def cancelled(call: Call, reason: str) -> Mapping[str, Any]:
-    """Tells the customer that and why the order ends, and what money comes back."""
-    order = call.session.get_one(Order, call.order)
+    """Tells the customer that and why the order ends, and what money comes back.
+
+    An order that was cancelled before step 1 was done has no row, and no customer to tell.
+    """
+    order = call.session.get(Order, call.order)
+    if order is None:
+        return {"mail": None}
     money = balance(call.session, call.order)
 
     def amount(minor: int) -> str:
