@@ -113,9 +113,11 @@ class Commands(EngineBase):
     ) -> None:
         forms.check_values(data)
         context = forms.context_of(unit, element)
-        forms.check(forms.schema_for(unit.definition.form(element), context), data)
-        unit.submit(element, row.id, data, actor.name)
-        self._close(unit, row, actor, pack(dict(data)))
+        schema = forms.schema_for(unit.definition.form(element), context)
+        forms.check(schema, data)
+        kept = forms.kept(schema, data)
+        unit.submit(element, data, kept, actor.name)
+        self._close(unit, row, actor, pack(kept))
         unit.completed(element, actor.name)
         unit.run.complete_user_task(row.id)
 

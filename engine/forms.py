@@ -99,6 +99,15 @@ def _value_fault(value: Any) -> str | None:
     return "This is not a value that a form can hold."
 
 
+def kept(schema: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a form is kept in variables, task and history: all but fields marked `writeOnly` (JSON Schema 9.4).
+
+    Only the form's own operation is given those, e.g. a payment token.
+    """
+    properties = schema.get("properties", {})
+    return {name: value for name, value in data.items() if not properties.get(name, {}).get("writeOnly", False)}
+
+
 def check(schema: Mapping[str, Any], data: Any) -> None:
     """InvalidForm with every fault of `data`, each with a JSON pointer to its field."""
     validator = Draft202012Validator(schema, format_checker=FormatChecker())

@@ -161,8 +161,9 @@ class OperationCalls(ABC):
             ports=self.engine.registry.ports, history=self.history,
         )
 
-    def submit(self, element: Element, task_id: str, form: Mapping[str, Any], actor: str) -> None:
-        """Gives a submitted form to the task's `onComplete` operation, and writes both into the variables.
+    def submit(self, element: Element, form: Mapping[str, Any], kept: Mapping[str, Any], actor: str) -> None:
+        """Gives a submitted form to the task's `onComplete` operation; writes its result and what is `kept` of the form
+        into the variables.
 
         InvalidForm when the operation refuses the form; OperationFailed when it fails unforeseen.
         """
@@ -180,7 +181,7 @@ class OperationCalls(ABC):
                 raise
             except Exception as error:
                 raise OperationFailed(describe(error)) from error
-        self.variables[element.id] = dict(form)
+        self.variables[element.id] = dict(kept)
         if name and result is not None:
             self.variables[element.properties.get("resultVariable") or f"{element.id}_result"] = result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import cast
 
 from engine.codec import unpack
@@ -57,8 +57,9 @@ def read_cursor(cursor: str) -> tuple[datetime, str]:
     at, _, last = cursor.partition("|")
     try:
         when = datetime.fromisoformat(at)
-    except ValueError:
+        when = when.astimezone(UTC) if when.tzinfo is not None else None
+    except (ValueError, OverflowError):
         when = None
-    if when is None or when.tzinfo is None or not last:
+    if when is None or not last:
         raise InvalidForm([FieldError("/cursor", "This is not a cursor of this list.")])
     return when, last

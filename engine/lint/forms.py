@@ -19,7 +19,7 @@ MAX_FIELDS = 200
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _NAME = re.compile(r"[^\W\d_]\w{0,59}")
-_ANYWHERE = {"title", "description", "type", "default", "examples", "$comment", "readOnly"}
+_ANYWHERE = {"title", "description", "type", "default", "examples", "$comment", "readOnly", "writeOnly"}
 _KEYWORDS = {
     "string": {"minLength", "maxLength", "pattern", "format", "enum", "oneOf", "const"},
     "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum", "oneOf", "const"},

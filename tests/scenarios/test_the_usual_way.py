@@ -30,3 +30,11 @@ def test_the_couriers_own_message_completes_the_pickup(shop: Shop) -> None:
 
     assert order.steps()[-2:] == [13, 14]
     assert not order.instance.can_cancel
+
+
+def test_a_payment_token_is_used_and_not_shown(shop: Shop) -> None:
+    """What a form marks as write-only reaches its operation and nothing that people read."""
+    order = shop.places_order(payment_token="tok_secret_42")
+
+    assert order.row().payment_token == "tok_secret_42"
+    assert "tok_secret_42" not in str(order.history()) + str(order.variables)
