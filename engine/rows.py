@@ -56,8 +56,8 @@ def read_cursor(cursor: str) -> tuple[datetime, str]:
     """What `cursor_of` wrote. InvalidForm when it is something else."""
     at, _, last = cursor.partition("|")
     try:
-        when = datetime.fromisoformat(at)
-        when = when.astimezone(UTC) if when.tzinfo is not None else None
+        written = datetime.fromisoformat(at)
+        when = written.astimezone(UTC) if written.tzinfo is not None else None
     except (ValueError, OverflowError):
         when = None
     if when is None or not last:
