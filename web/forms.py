@@ -202,8 +202,10 @@ def _as_array(
     options = ui.get("ui:options", {})
     item_ui = ui.get("items", {})
     made.kind = "rows"
-    made.row_name = str(items.get("title") or _singular(made.label))
     made.children = _fields(items, item_ui, {}, f"{made.pointer}/-", {})
+    made.row_name = str(items.get("title") or _singular(made.label))
+    if made.row_name in (child.label for child in made.children):
+        made.row_name = "Line"  # a line of products has a product; it is none
     present = value if isinstance(value, list) else []
     wanted = max(len(present), int(schema.get("minItems", 0)))
     rows = [*present, *({} for _ in range(wanted - len(present)))]

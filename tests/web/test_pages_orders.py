@@ -7,10 +7,11 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from engine.store.tables import Job
-from handlers.tables import Mail, Order
+from handlers.tables import Document, Mail, Order
 from tests.web.api_world import World
 from tests.web.sqlcount import statements
 from tests.web.visitor import Visitor, open_task, visitor
+from web.services import KEY
 
 DIAGRAM_PAGE = 28
 """Statements of the page of one order, whatever happened to it."""
@@ -220,6 +221,32 @@ def test_an_incident_stands_on_its_order(world: World) -> None:
     back = who.sends("/incidents/retry", page.form("/incidents/retry"))
     assert back.heading.startswith(order)
     assert "It is being tried again." in back.text
+
+
+def test_documents_are_opened_and_saved_harmlessly(world: World) -> None:
+    """A PDF opens in the browser; any other file is only saved; both may do nothing."""
+    order = placed(world)
+    files = world.app.extensions[KEY].ports.files
+    with world.database.write() as session:
+        for name, kind in (("invoice.pdf", "application/pdf"), ("evidence.json", "application/json")):
+            digest = files.put(name.encode())
+            session.add(
+                Document(
+                    order_number=order, name=name, title=name, content_type=kind, sha256=digest, size=len(name),
+                    made_at=world.clock.now(), key=f"{order}:{name}",
+                )
+            )  # fmt: skip
+    who = visitor(world, "finance")
+
+    paper = who.client.get(f"/orders/{order}/documents/invoice.pdf")
+    data = who.client.get(f"/orders/{order}/documents/evidence.json")
+
+    assert paper.data == b"invoice.pdf"
+    assert paper.headers["Content-Disposition"] == f'inline; filename="{order}-invoice.pdf"'
+    assert data.headers["Content-Disposition"] == f'attachment; filename="{order}-evidence.json"'
+    assert "sandbox" in data.headers["Content-Security-Policy"]
+    assert who.goes(f"/orders/{order}/documents/other.pdf").status == 404
+    assert Visitor(world.app).client.get(f"/orders/{order}/documents/invoice.pdf").status_code == 302
 
 
 def test_a_mail_is_shown_in_a_frame_that_can_do_nothing(world: World) -> None:

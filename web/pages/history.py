@@ -12,6 +12,14 @@ from web.text import label, short_hash
 
 MACHINE = "waybill"
 _DECIDED = {"approve": "approved", "reject": "rejected the order", "send_back": "sent it back"}
+_OF_THE_ORDER = frozenset({"cancelling", "ended"})
+"""What happens to the order itself, whoever set it off."""
+_MESSAGES = {
+    "courier.picked_up": "the pickup",
+    "courier.reported": "news of the shipment",
+    "bank.transfer_received": "a bank transfer",
+    "stock.arrived": "new stock",
+}
 _RECORDED = {"mail.send": "Mail sent to the customer", "document.render": "Document made"}
 _ENDED = {"closed": "The order has gone its whole way", "cancelled": "The cancellation is done"}
 
@@ -36,18 +44,23 @@ def sentences(events: Iterable[EventView], who: Callable[[str | None], str]) -> 
 
 def _sentence(event: EventView, who: Callable[[str | None], str]) -> Sentence:
     detail = event.detail
-    person = event.actor != MACHINE
+    person = event.actor != MACHINE and event.kind not in _OF_THE_ORDER
     name = event.name or (label(event.element) if event.element else "")
     text, quote, bad = _words(event.kind, name, detail, person=person)
     return Sentence(
         at=event.at,
-        who=who(event.actor) if person else "",
+        who=_name(event, who) if person else "",
         text=text,
         small=_small(event, person=person),
         quote=quote,
         bad=bad,
         person=person,
     )
+
+
+def _name(event: EventView, who: Callable[[str | None], str]) -> str:
+    """A person's name; of a message the one who sent it."""
+    return label(event.actor) if event.kind == "message" else who(event.actor)
 
 
 def _words(kind: str, name: str, detail: Mapping[str, Any], *, person: bool) -> tuple[str, str, bool]:
@@ -74,11 +87,12 @@ def _words(kind: str, name: str, detail: Mapping[str, Any], *, person: bool) -> 
         case "retried" | "retry":
             return ("tried it again" if person else f"{name}: tried again"), "", False
         case "message":
-            return f"reported: {label(str(detail.get('message', name)).replace('.', ' '))}", "", False
+            message = str(detail.get("message", name))
+            return f"reported {_MESSAGES.get(message, message)}", "", False
         case "cancelled":
             return ("cancelled the order" if person else "The order was cancelled"), comment, True
         case "cancelling":
-            return ("set off the undoing of what was done" if person else "What was done is being undone"), "", False
+            return "What was done is being undone", "", False
         case "recorded" if detail.get("refused"):
             return f"{name}: {detail['refused']}", "", True
         case "recorded":

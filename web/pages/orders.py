@@ -174,8 +174,12 @@ def file_answer(number: str, found: DocumentRow) -> Response:
         abort(404)
     answer = make_response(content)
     answer.content_type = found.content_type
-    answer.headers["Content-Disposition"] = f'inline; filename="{number}-{found.name}"'
-    answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    # a browser's PDF viewer does not start in a sandbox; everything else is only saved
+    is_pdf = found.content_type == "application/pdf"
+    way = "inline" if is_pdf else "attachment"
+    answer.headers["Content-Disposition"] = f'{way}; filename="{number}-{found.name}"'
+    rules = "style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'none'" if is_pdf else "sandbox"
+    answer.headers["Content-Security-Policy"] = f"default-src 'none'; {rules}"
     return answer
 
 
