@@ -30,14 +30,14 @@ def test_what_is_invoiced_is_captured(shop: Shop, method: str) -> None:
 
     assert order.open_elements() == [GATE]
     assert order.money()["captured"] == order.money()["invoiced"] == order.variables["invoice"]["total"]
-    assert order.mails() == ["invoice"]
+    assert order.mails() == ["received", "invoice"]
 
 
 def test_a_declined_card_is_tried_again_with_another_token(shop: Shop) -> None:
     """Declined: the customer is told, finance tries again, and only what passed counts."""
     order = by(shop, "credit_card", "tok_declined")
     assert order.open_elements() == ["resolve_payment"]
-    assert order.mails() == ["invoice", "payment_declined"]
+    assert order.mails() == ["received", "invoice", "payment_declined"]
     assert order.money()["captured"] == 0
 
     order.answers("resolve_payment", choice="again", payment_token="tok_other")

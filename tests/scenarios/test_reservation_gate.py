@@ -71,7 +71,7 @@ def test_a_rejected_reservation_cancels_the_order(shop: Shop) -> None:
 
     assert order.status == "cancelled"
     assert shop.shelves() == before
-    assert order.mails() == ["cancelled"]
+    assert order.mails() == ["received", "cancelled"]
     assert order.variables["cancellation"]["reason"] == "Reservation rejected: We do not ship to this customer."
 
 
