@@ -159,10 +159,12 @@ class Books:
         return [_entry(row) for row in rows]
 
     def cancel(self, reference: str, at: datetime) -> None:
-        """Ends a booking. What had not happened yet never will, and no more word is sent of what had."""
-        self._sql("UPDATE booking SET cancelled_at = ? WHERE reference = ?", (_to_number(at), reference))
-        self._sql("UPDATE happening SET copies = 0 WHERE reference = ?", (reference,))
-        self._sql("DELETE FROM happening WHERE reference = ? AND at > ?", (reference, _to_number(at)))
+        """Ends a booking of which nothing has happened yet: nothing will, and no word of it is sent."""
+        self._sql(
+            "UPDATE booking SET cancelled_at = ? WHERE reference = ? AND cancelled_at IS NULL",
+            (_to_number(at), reference),
+        )
+        self._sql("DELETE FROM happening WHERE reference = ?", (reference,))
 
     # --- what happened ---
 
