@@ -109,7 +109,7 @@ class Live:
             reached = task.step or self._engine.instance(task.order).step or 0
             return reached >= goals.get(task.order, 0)
 
-        people = People(self._engine, self._dice, leaves=leaves)
+        people = People(self._engine, self._dice, leaves=leaves, prompt=True)
         idle = 0
         while idle < 10 and not self._stopping.is_set():
             idle = 0 if people.tick() + self._outside.tick(self._clock.now()) else idle + 1

@@ -34,9 +34,10 @@ _REASONS = {
 class People:
     """Plays everybody who works here. What somebody does depends on the seed, the order and how often they did it."""
 
-    def __init__(self, engine: Engine, dice: Dice, *, leaves: Callable[[TaskView], bool] = lambda _task: False) -> None:
-        """`leaves` says which tasks stay for real people."""
-        self._engine, self._dice, self._leaves = engine, dice, leaves
+    def __init__(self, engine: Engine, dice: Dice, *, leaves: Callable[[TaskView], bool] = lambda _task: False,
+                 prompt: bool = False) -> None:
+        """`leaves` says which tasks stay for real people; `prompt` people put nothing off."""
+        self._engine, self._dice, self._leaves, self._prompt = engine, dice, leaves, prompt
         self._left: set[tuple[str, int]] = set()
         """Tasks that somebody decided to put off, at the priority they had then."""
 
@@ -75,6 +76,8 @@ class People:
         visit = self._visit(task)
         if task.element == "confirm_pickup":
             return not self._dice.chance(0.08, task.order, visit, "confirms by hand")
+        if self._prompt:
+            return False
         if task.element == "approve_reservation" and visit == 1 and self._dice.chance(0.03, task.order, "on leave"):
             return True  # the reservation expires unsigned; the next approver is back
         return task.priority == 0 and self._dice.chance(0.04, task.order, task.element, visit, "puts off")
