@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 PAGES  := web/frontend
 BUILT  := web/static/build/.built
 NODES  := $(PAGES)/node_modules/.package-lock.json
+WORKERS ?= auto
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 # node comes from the virtual environment where the machine has none that is new enough
@@ -25,7 +26,7 @@ run: setup ## Serves the demo on http://127.0.0.1:8000 (PORT=…), data in var/ 
 	@exec $(BIN)/waybill run --demo
 
 test: setup ## Runs the tests; those of PostgreSQL and Chromium where these answer (ARGS=… for pytest)
-	@$(BIN)/python -m pytest -rs $(ARGS)
+	@$(BIN)/python -m pytest -rs -n $(WORKERS) $(ARGS)
 
 check: setup ## Style, types, import contracts, forms and diagrams
 	$(BIN)/ruff check .
