@@ -108,27 +108,36 @@ def chromium() -> Iterator[Any]:
 Open = Callable[..., Any]
 
 
+@pytest.fixture(scope="session")
+def sessions() -> dict[str, Any]:
+    """The cookies of people who have signed in once."""
+    return {}
+
+
 @pytest.fixture
-def opened(chromium: Any, site: Site) -> Iterator[Open]:
+def opened(chromium: Any, site: Site, sessions: dict[str, Any]) -> Iterator[Open]:
     """`opened("sales", width=390, dark=True)`: a page of a person who is signed in. Nothing may go to the console."""
     contexts, complaints = [], []
 
     def open_page(name: str | None, *, width: int = 1440, dark: bool = False, scripts: bool = True) -> Any:
         context = chromium.new_context(
             base_url=site.address, viewport={"width": width, "height": 900}, java_script_enabled=scripts,
-            color_scheme="dark" if dark else "light", reduced_motion="reduce",
+            color_scheme="dark" if dark else "light", reduced_motion="reduce", storage_state=sessions.get(name or ""),
         )  # fmt: skip
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
         page.on("console", lambda message: complaints.append(message.text) if _complains(message) else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        if name:
+        if name in sessions:
+            page.goto("/inbox")
+        elif name:
             page.goto("/sign-in")
             page.fill("#name", name)
             page.fill("#password", "demo")
             page.click("form button.primary")
             page.wait_for_url("**/inbox")
+            sessions[name] = context.storage_state()
         return page
 
     yield open_page

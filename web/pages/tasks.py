@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 from engine.errors import Conflict, InvalidForm, NotAllowed
 from engine.views import TaskDetail, TaskView
 from handlers.contract import FieldError, Problem
-from web import forms
+from web import forms, queries
 from web.pages import approvals
 from web.pages.errors import error_page
 from web.pages.inbox import list_part, read_listing
@@ -164,8 +164,6 @@ def _document(detail: TaskDetail) -> Mapping[str, Any]:
 
 
 def _customer(order: str) -> tuple[str, str] | None:
-    from web import queries
-
     with current_services().database.read() as session:
         return queries.customers(session, [order]).get(order)
 
