@@ -46,8 +46,9 @@ class Approvals(Commands):
         InvalidForm (reason or step missing), NotFound.
         """
         try:
-            with self.transaction() as tx:
-                return self._decide(tx, task_id, actor, decision, comment, snapshot, send_back_to)
+            return self.command(
+                lambda tx: self._decide(tx, task_id, actor, decision, comment, snapshot, send_back_to)
+            )
         except (SeparationOfDuties, NotAnApprover) as refusal:
             self._record_refusal(task_id, actor, decision, refusal)
             raise

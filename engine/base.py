@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,9 +13,13 @@ from sqlalchemy.orm import Session
 from engine.codec import SharedSpecCodec, StateCodec
 from engine.definitions import Bundle, Definition, build_definition
 from engine.errors import NotFound
+from engine.operations import MAY_START_OVER, StartOver
 from engine.store.database import Database
 from engine.store.tables import ProcessVersion
 from handlers.contract import Clock, Registry
+
+
+T = TypeVar("T")
 
 
 class Library:
@@ -77,6 +82,21 @@ class EngineBase:
             yield opened
         if self.on_wakeup is not None and opened.info.get("work"):
             self.on_wakeup()
+
+    def command(self, work: Callable[[Session], T]) -> T:
+        """Runs one command in a transaction of its own.
+
+        Nearly every operation passes, so a command runs without savepoints at first. When one is refused or fails,
+        everything is rolled back and the command runs once more, with a savepoint around each operation, so that only
+        what failed is taken back.
+        """
+        try:
+            with self.transaction() as tx:
+                tx.info[MAY_START_OVER] = True
+                return work(tx)
+        except StartOver:
+            with self.transaction() as tx:
+                return work(tx)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

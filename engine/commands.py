@@ -93,20 +93,24 @@ class Commands(EngineBase):
         way that nobody foresaw, the input is kept as the task's draft, an incident is made, and the task stays open.
         """
         try:
-            with self.transaction() as tx:
-                unit, row, element = self._open(tx, task_id, actor)
-                if revision is not None and revision != row.revision:
-                    raise StaleRevision("The task was changed meanwhile. Load it again; your input is kept.")
-                if element.is_approval:
-                    raise InvalidForm([FieldError("/", "This is an approval: decide it, it has no form.")])
-                self._complete(unit, row, element, actor, data)
-                unit.advance()
-                unit.save()
-                return task_view(row)
+            return self.command(lambda tx: self._complete_task(tx, task_id, actor, data, revision))
         except (InvalidForm, NotFound, NotAllowed, Conflict, OperationalError):
             raise
         except Exception as error:  # noqa: BLE001 - the person's input must survive whatever went wrong
             return self._keep(task_id, actor, data, _sentence(error))
+
+    def _complete_task(
+        self, tx: Session, task_id: str, actor: Actor, data: Mapping[str, Any], revision: int | None
+    ) -> TaskView:
+        unit, row, element = self._open(tx, task_id, actor)
+        if revision is not None and revision != row.revision:
+            raise StaleRevision("The task was changed meanwhile. Load it again; your input is kept.")
+        if element.is_approval:
+            raise InvalidForm([FieldError("/", "This is an approval: decide it, it has no form.")])
+        self._complete(unit, row, element, actor, data)
+        unit.advance()
+        unit.save()
+        return task_view(row)
 
     def _complete(
         self, unit: Unit, row: Task, element: Element, actor: Actor, data: Mapping[str, Any]
@@ -183,17 +187,22 @@ class Commands(EngineBase):
         message = {"source": source, "message_id": message_id, "name": name, "correlation": business_key,
                    "payload": pack(payload), "received_at": self.clock.now()}
         try:
-            with self.transaction(session) as tx:
-                if not self._store(tx, message):
-                    return False
-                self._match(tx, name, business_key)
-                return True
+            if session is not None:
+                return self._take(session, message)
+            return self.command(lambda tx: self._take(tx, message))
         except (NotFound, Conflict, OperationalError):
             raise
         except Exception as error:
             if session is not None:
                 raise
             return self._keep_message(message, _sentence(error))
+
+    def _take(self, tx: Session, message: Mapping[str, Any]) -> bool:
+        """Stores a message and gives it to whoever waits; False when it was stored before."""
+        if not self._store(tx, message):
+            return False
+        self._match(tx, message["name"], message["correlation"])
+        return True
 
     def _store(self, tx: Session, message: Mapping[str, Any]) -> bool:
         """Stores a message; False when it was stored before."""

@@ -107,7 +107,7 @@ class Jobs(Approvals):
     def run_job(self, claim: Claim) -> None:
         """Performs and finishes one claimed job. Whatever goes wrong ends up in the job's row."""
         if claim.kind != "operation":
-            self._attempt(claim, lambda: self._command(claim))
+            self._attempt(claim, lambda: self.command(lambda tx: self._command(tx, claim)))
             return
         result: Any = unpack(claim.result) if claim.result else None
         if claim.result is None:
@@ -120,7 +120,7 @@ class Jobs(Approvals):
                 self._fail(claim, describe(error), attempts=UNFORESEEN_ATTEMPTS)
                 return
         # what was performed is never performed again: if finishing fails, only finishing is repeated
-        self._attempt(claim, lambda: self._finish(claim, result), result=result)
+        self._attempt(claim, lambda: self.command(lambda tx: self._finish(tx, claim, result)), result=result)
 
     def _perform(self, claim: Claim) -> dict[str, Any]:
         """Acts outside; a refusal is a result too."""
@@ -157,31 +157,30 @@ class Jobs(Approvals):
 
     # --- finishing an external operation ------------------------------------------------------------------------------
 
-    def _finish(self, claim: Claim, result: Mapping[str, Any]) -> None:
-        with self.transaction() as tx:
-            held = self._hold(tx, claim)
-            if held is None:
-                return
-            unit, job, element = held
-            assert element is not None
-            assert job.operation is not None
-            self._close_job(job, result=result)
-            refusal = Refused(**result["refused"]) if "refused" in result else None
-            live = unit.process == job.process and job.task_id in unit.run.live_ids()
-            if refusal is None:
-                value = unit.record(job.operation, element, job.key, job.arguments, result["value"])
-                self._go_on(unit, job, element, value, live=live)
+    def _finish(self, tx: Session, claim: Claim, result: Mapping[str, Any]) -> None:
+        held = self._hold(tx, claim)
+        if held is None:
+            return
+        unit, job, element = held
+        assert element is not None
+        assert job.operation is not None
+        self._close_job(job, result=result)
+        refusal = Refused(**result["refused"]) if "refused" in result else None
+        live = unit.process == job.process and job.task_id in unit.run.live_ids()
+        if refusal is None:
+            value = unit.record(job.operation, element, job.key, job.arguments, result["value"])
+            self._go_on(unit, job, element, value, live=live)
+        else:
+            unit.record_refusal(job.operation, element, job.key, job.arguments, refusal)
+            if live and job.task_id is not None:
+                unit.refuse(job.task_id, element, refusal, operation=job.operation)
             else:
-                unit.record_refusal(job.operation, element, job.key, job.arguments, refusal)
-                if live and job.task_id is not None:
-                    unit.refuse(job.task_id, element, refusal, operation=job.operation)
-                else:
-                    unit.event("recorded", element, actor=SYSTEM.name, operation=job.operation,
-                               refused=refusal.message)
-            unit.undo_when_quiet(finishing=job.id)
-            if live:
-                unit.advance()
-            unit.save()
+                unit.event("recorded", element, actor=SYSTEM.name, operation=job.operation,
+                           refused=refusal.message)
+        unit.undo_when_quiet(finishing=job.id)
+        if live:
+            unit.advance()
+        unit.save()
 
     def _go_on(self, unit: Unit, job: Job, element: Element, value: Any, *, live: bool) -> None:
         """Moves the token on; when it is gone, or there was none, the result is only noted in the history."""
@@ -196,32 +195,31 @@ class Jobs(Approvals):
 
     # --- the other kinds ----------------------------------------------------------------------------------------------
 
-    def _command(self, claim: Claim) -> None:
-        with self.transaction() as tx:
-            held = self._hold(tx, claim)
-            if held is None:
-                return
-            unit, job, element = held
-            self._close_job(job)
-            if job.kind == "form":
-                tx.flush()
-                self.repeat_form(tx, job, unpack(job.arguments))
-                return
-            if job.kind == "message":
-                unit.advance()
-                unit.save()
-                return
-            assert element is not None
-            if job.kind == "due":
-                self._due_task(tx, unit, job, element)
-            elif job.kind == "timer":
-                if unit.run.fire_timer(job.task_id or "", element.id):
-                    unit.event("timer", element, actor=SYSTEM.name)
-                    unit.told.add(element.id)
-                    unit.advance()
-            elif job.kind == "step":
-                self._repeat_step(unit, job, element)
+    def _command(self, tx: Session, claim: Claim) -> None:
+        held = self._hold(tx, claim)
+        if held is None:
+            return
+        unit, job, element = held
+        self._close_job(job)
+        if job.kind == "form":
+            tx.flush()
+            self.repeat_form(tx, job, unpack(job.arguments))
+            return
+        if job.kind == "message":
+            unit.advance()
             unit.save()
+            return
+        assert element is not None
+        if job.kind == "due":
+            self._due_task(tx, unit, job, element)
+        elif job.kind == "timer":
+            if unit.run.fire_timer(job.task_id or "", element.id):
+                unit.event("timer", element, actor=SYSTEM.name)
+                unit.told.add(element.id)
+                unit.advance()
+        elif job.kind == "step":
+            self._repeat_step(unit, job, element)
+        unit.save()
 
     def _repeat_step(self, unit: Unit, job: Job, element: Element) -> None:
         """Calls a failed operation once more; when it fails again, this same job is the incident."""

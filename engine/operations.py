@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+MAY_START_OVER = "may_start_over"
+"""Set in the `info` of a session whose command is run again, with savepoints, when an operation does not pass."""
+
+
+class StartOver(Exception):
+    """An operation did not pass and the command runs without savepoints."""
+
+
 class OperationFailed(EngineError):
     """An operation failed in a way that nobody foresaw."""
 
@@ -115,7 +123,7 @@ class OperationCalls(ABC):
         except Refused as refusal:
             self.refuse(task_id, element, refusal, operation=name)
             return None
-        except OperationalError:
+        except (OperationalError, StartOver):
             raise  # the database, not the operation: the whole command is tried again
         except Exception as error:  # noqa: BLE001 - whatever it is, it must stop this step only
             self.incident("step", element, key=f"{task_id}:step", task_id=task_id, operation=name,
@@ -174,7 +182,7 @@ class OperationCalls(ABC):
             assert function is not None, name
             call = self.call(element, f"{self.row.business_key}:{element.id}:{self._visit(element)}", actor=actor)
             try:
-                result = self.savepoint(lambda: plain(function(call, dict(form))))
+                result = plain(function(call, dict(form)))
             except Problem as problem:
                 raise InvalidForm(problem.errors) from problem
             except (OperationalError, Refused):
@@ -192,7 +200,7 @@ class OperationCalls(ABC):
         given = thaw(operation.arguments_type, unpack(arguments))
         outcome = thaw(operation.result_type, result)
         external, call = operation.external, self.call(element, key)
-        return self.savepoint(lambda: plain(external.record(call, given, outcome) or {}))
+        return plain(external.record(call, given, outcome) or {})
 
     def record_refusal(
         self, job_operation: str, element: Element, key: str, arguments: bytes, refusal: Refused
@@ -202,7 +210,7 @@ class OperationCalls(ABC):
         assert operation.external is not None
         given = thaw(operation.arguments_type, unpack(arguments))
         external, call = operation.external, self.call(element, key)
-        self.savepoint(lambda: external.refused(call, given, refusal))
+        external.refused(call, given, refusal)
 
     def incident(
         self, kind: str, element: Element | None, *, key: str, error: str, task_id: str | None = None,
@@ -215,6 +223,13 @@ class OperationCalls(ABC):
 
     def savepoint(self, work: Callable[[], T]) -> T:
         """Runs `work` so that its failure takes back what it wrote and queued, and nothing else."""
+        if self.session.info.get(MAY_START_OVER):
+            try:
+                return work()
+            except OperationalError:
+                raise
+            except Exception as error:
+                raise StartOver from error
         queued = len(self.jobs)
         try:
             with self.session.begin_nested():

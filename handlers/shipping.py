@@ -273,11 +273,11 @@ def shipments(session: Session, order_number: str, states: Iterable[str] | None 
 
 def current_shipment(call: Call) -> Shipment | None:
     """The shipment that the order is about now: the one of the variable `booking`, else the newest not called off."""
-    booking = call.variables.get("booking") or {}
+    reference = (call.variables.get("booking") or {}).get("reference")
+    booked = call.session.get(Shipment, reference) if reference else None
+    if booked is not None and booked.order_number == call.order:
+        return booked
     all_ = shipments(call.session, call.order)
-    for shipment in all_:
-        if shipment.reference == booking.get("reference"):
-            return shipment
     return next((shipment for shipment in reversed(all_) if shipment.state != "cancelled"), None)
 
 

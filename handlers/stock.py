@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, func, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from handlers.contract import Refused, WaybillError
 from handlers.picklists import REGIONS
@@ -72,9 +72,8 @@ def wanted(order: Order) -> dict[str, int]:
 
 def live_reservation(session: Session, order_number: str) -> Reservation | None:
     """The reservation of the order that still binds stock, held or picked."""
-    return session.scalar(
-        select(Reservation).where(Reservation.order_number == order_number, Reservation.state.in_(LIVE))
-    )
+    query = select(Reservation).where(Reservation.order_number == order_number, Reservation.state.in_(LIVE))
+    return session.scalars(query.options(joinedload(Reservation.lines))).unique().one_or_none()
 
 
 def missing(session: Session, order: Order, region: str) -> list[str]:

@@ -26,6 +26,8 @@ class Database:
         self.engine = _sqlite(self.url.render_as_string(False)) if self.is_sqlite else _postgres(url)
         reader = self.engine.execution_options(**{_READ_ONLY: True})
         self._writing = sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
+        for happened in ("pending_to_persistent", "loaded_as_persistent"):
+            event.listen(self._writing, happened, _keep_while_writing)
         self._reading = sessionmaker(reader, expire_on_commit=False, autoflush=False)
 
     @contextmanager
@@ -60,6 +62,14 @@ class Database:
     def dispose(self) -> None:
         """Closes every connection."""
         self.engine.dispose()
+
+
+def _keep_while_writing(session: Session, row: object) -> None:
+    """Holds what a command has read or made until it ends, so that nothing of it is read twice.
+
+    A session forgets objects that nobody else holds, and a command calls many operations that each look at the order.
+    """
+    session.info.setdefault("kept", []).append(row)
 
 
 def _sqlite(url: str) -> Engine:
