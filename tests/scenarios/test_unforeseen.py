@@ -212,22 +212,21 @@ def test_a_form_whose_pick_lists_cannot_be_read_is_kept_too(shop: Shop) -> None:
     assert order.detail("prepare_shipment", PEOPLE["warehouse"]).draft == form
 
 
-def test_a_form_that_leads_into_a_broken_condition_is_kept(shop: Shop) -> None:
-    """A condition of the diagram that cannot be evaluated is nobody's fault who fills in a form."""
-    shop.has("product-a", 1)
-    order = shop.places_order()
-    choose = shop.shipped("courier.choose_form")
-    assert choose is not None
+def test_a_form_that_leads_into_a_broken_decision_is_kept(shop: Shop) -> None:
+    """A table or condition of the diagram that cannot be evaluated is not the fault of who filled in the form."""
+    order = shop.places_order(phone="12")
+    correct = shop.shipped("customer.correct")
+    shop.replaces("customer.correct", lambda call, form: correct(call, form) and {"stock_region": "europe"})
 
-    order2 = shop.places_order(items=[{"sku": "product-d", "quantity": 6}]).goes_to("choose_courier")
-    shop.replaces("courier.choose", lambda call, form: {})
+    order.does("correct_details")
 
-    order2.answers("choose_courier", courier="courier_a", reason="x")
-
-    [incident] = order2.incidents()
-    assert incident.error
-    assert order.incidents() == []
-    shop.replaces("courier.choose", None)
+    [incident] = order.incidents()
+    assert (incident.kind, incident.element) == ("form", "correct_details")
+    assert "order.total" in incident.error
+    assert shop.stock("product-a") == (380, 0), "the command was taken back whole"
+    shop.replaces("customer.correct", None)
+    retry(shop, order)
+    assert order.open_elements() == ["approve_reservation"]
 
 
 # --- external operations
@@ -394,24 +393,24 @@ def test_a_mail_that_cannot_be_sent_does_not_stop_the_order(shop: Shop) -> None:
 # --- messages
 
 
-def test_a_message_that_cannot_be_taken_is_stored_and_an_incident(shop: Shop, monkeypatch: Any) -> None:
+def test_a_message_that_cannot_be_taken_is_stored_and_an_incident(shop: Shop) -> None:
     """Who sent it has done its part: it is kept, the failure is visible, and a retry takes it."""
-    from engine.unit import Unit
-
     order = shop.places_order().goes_to("confirm_pickup")
     booking = order.variables["booking"]["reference"]
-    with monkeypatch.context() as patch:
-        patch.setattr(Unit, "advance", broken)
-        assert order.engine.deliver("courier.picked_up", order.number, {"booking": booking}, source="c",
-                                    message_id="1")
-    [incident] = order.incidents()
-    assert (incident.kind, incident.element) == ("message", "picked_up")
-    assert not order.engine.deliver("courier.picked_up", order.number, {"booking": booking}, source="c",
-                                    message_id="1")
+    order.courier_reports("picked_up")
+    shop.time_passes(days=4)
+    shop.replaces("shipping.track", lambda call, report: {})
 
+    assert order.hears("courier.reported", "r1", booking=booking, status="delivered")
+    [incident] = order.incidents()
+    assert incident.kind == "message"
+    assert order.instance.awaits == ("courier.reported",)
+    assert not order.hears("courier.reported", "r1", booking=booking, status="delivered")
+
+    shop.replaces("shipping.track", None)
     retry(shop, order)
 
-    assert 14 in order.steps()
+    assert order.open_elements() == ["prepare_next"]
     assert order.incidents() == []
 
 
