@@ -20,9 +20,6 @@ from engine.definitions import Bundle
 from engine.store.tables import Instance, Job, ProcessVersion, Task
 from handlers import tables as shop
 from web import order_facts as facts
-from web.order_facts import document as document
-from web.order_facts import mail_body as mail_body
-from web.order_facts import mails as mails
 from web.rows import (
     IncidentRow,
     OpenTask,
@@ -36,6 +33,8 @@ from web.rows import (
 
 PROCESS = "order_fulfillment"
 """The key of the process whose instances are orders."""
+
+document = facts.document
 
 
 # --- orders ---------------------------------------------------------------------------------------------------------
@@ -106,7 +105,7 @@ def order_detail(session: Session, number: str) -> OrderDetail | None:
         shipments=facts.shipments(session, number),
         reports=facts.reports(session, number),
         documents=facts.documents(session, number),
-        mails=mails(session, order=number),
+        mails=facts.mails(session, order=number),
     )
 
 

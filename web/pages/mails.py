@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, make_response
 
-from web import queries
+from web import order_facts
 from web.headers import use_policy
 from web.pages.shell import page_of
 from web.permissions import permission
@@ -23,14 +23,14 @@ def register(pages: Blueprint) -> None:
 def outbox() -> Any:
     """The newest mails."""
     with current_services().database.read() as session:
-        return page_of("mails.html", section="mails", mails=queries.mails(session))
+        return page_of("mails.html", section="mails", mails=order_facts.mails(session))
 
 
 @permission("orders.read")
 def show(mail_id: int) -> Any:
     """One mail: head, and its body in a frame."""
     with current_services().database.read() as session:
-        found = queries.mail_body(session, mail_id)
+        found = order_facts.mail_body(session, mail_id)
     if found is None:
         abort(404)
     row, text, html = found
@@ -41,7 +41,7 @@ def show(mail_id: int) -> Any:
 def body(mail_id: int) -> Response:
     """The body alone. Its policy lets nothing run and nothing load."""
     with current_services().database.read() as session:
-        found = queries.mail_body(session, mail_id)
+        found = order_facts.mail_body(session, mail_id)
     if found is None:
         abort(404)
     use_policy("mail")

@@ -13,7 +13,7 @@ from engine.views import DiagramView, EventView, InstanceView, JobView, TaskView
 from handlers.countries import country_name
 from handlers.documents import NotStored
 from handlers.orders import next_order_number
-from web import queries
+from web import order_facts, queries
 from web.headers import use_policy
 from web.pages.history import Sentence, sentences
 from web.pages.shell import first, live, me, page_of, who
@@ -160,7 +160,7 @@ def xml_answer(xml: str) -> Response:
 def document(number: str, name: str) -> Response:
     """A document of an order."""
     with current_services().database.read() as session:
-        found = queries.document(session, number, name)
+        found = order_facts.document(session, number, name)
     if found is None:
         abort(404)
     return file_answer(number, found)
