@@ -62,7 +62,7 @@ class Approvals(Commands):
             raise NotFound("There is no such approval: this task is completed with a form.")
         element = unit.definition.diagram(row.process).elements[row.element]
         if row.team not in actor.teams:
-            raise NotAnApprover(f"Only {row.team} sign this gate.")
+            raise NotAnApprover(f"Only {row.team.replace('-', ' ')} sign this gate.")
         if row.state != "open":
             raise AlreadyDecided("This gate is decided already.")
         signatures = list(tx.scalars(select(Signature).where(Signature.task_id == task_id).order_by(Signature.id)))
@@ -152,7 +152,7 @@ class Approvals(Commands):
         if row.state != "open":
             return "This gate is decided."
         if row.team not in actor.teams:
-            return f"Only {row.team} sign this gate."
+            return f"Only {row.team.replace('-', ' ')} sign this gate."
         if any(s.actor == actor.name for s in here):
             return "You have signed. The second signature must be another person's."
         return blocked_reason(done, actor)

@@ -28,7 +28,7 @@ from engine.unit import Unit
 from engine.views import SYSTEM, Actor, JobView
 from handlers.contract import Refused, TryAgain
 
-LEASE = timedelta(seconds=20)
+LEASE = timedelta(seconds=30)
 """How long a claimed job belongs to its worker. Time-outs of outside calls stay under half of it."""
 UNFORESEEN_ATTEMPTS = 3
 """A failure that is no `TryAgain` is tried this often before it becomes an incident."""

@@ -46,7 +46,7 @@ class OutboxTransport:
 class SmtpTransport:
     """Sends over SMTP. The URL is `smtp://user:password@host:port`, `smtp+starttls://…` or `smtps://…`."""
 
-    timeout = 20.0
+    timeout = 5.0
     """Seconds for each answer of the server; well under half a job's lease."""
 
     def __init__(self, url: str) -> None:
