@@ -18,7 +18,6 @@ from engine.store.database import Database
 from engine.store.tables import ProcessVersion
 from handlers.contract import Clock, Registry
 
-
 T = TypeVar("T")
 
 

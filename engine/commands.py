@@ -149,11 +149,7 @@ class Commands(EngineBase):
 
     def _locked_task(self, tx: Session, task_id: str, actor: Actor) -> tuple[Unit, Task]:
         """Locks the instance of a task that the actor may see, then reads the task as it is now. NotFound."""
-        try:
-            unit = Unit.lock(self, tx, actor, task_id=task_id)
-        except NotFound:
-            raise NotFound("There is no such task for you.") from None
-        row = tx.get_one(Task, task_id, populate_existing=True)
+        unit, row = Unit.lock_task(self, tx, actor, task_id)
         if not (actor.sees_all or row.team in actor.teams):
             raise NotFound("There is no such task for you.")
         return unit, row

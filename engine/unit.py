@@ -64,18 +64,28 @@ class Unit(OperationCalls):
     @classmethod
     def lock(
         cls, engine: EngineBase, session: Session, actor: Actor, *, key: str | None = None, id_: str | None = None,
-        task_id: str | None = None, reading: bool = False,
+        reading: bool = False,
     ) -> Unit:
-        """Locks an instance by business key, id or one of its tasks; with `reading` it is only looked at. NotFound."""
-        if task_id is not None:
-            condition = Instance.id == select(Task.instance_id).where(Task.id == task_id).scalar_subquery()
-        else:
-            condition = Instance.business_key == key if key is not None else Instance.id == id_
+        """Locks an instance by business key or id; with `reading` it is only looked at. NotFound."""
+        condition = Instance.business_key == key if key is not None else Instance.id == id_
         statement = select(Instance).where(condition).execution_options(populate_existing=True)
         row = session.scalars(statement if reading else statement.with_for_update()).one_or_none()
         if row is None:
             raise NotFound(f"There is no order {key}." if key else "That instance is not there.")
         return cls(engine, session, row, engine.library.get(session, row.version_id), actor, new=False)
+
+    @classmethod
+    def lock_task(cls, engine: EngineBase, session: Session, actor: Actor, task_id: str) -> tuple[Unit, Task]:
+        """Locks the instance of a task, and the task, which is then as it is now. NotFound."""
+        statement = (
+            select(Instance, Task).join(Task, Task.instance_id == Instance.id).where(Task.id == task_id)
+            .with_for_update().execution_options(populate_existing=True)
+        )
+        found = session.execute(statement).one_or_none()
+        if found is None:
+            raise NotFound("There is no such task for you.")
+        row, task = found.tuple()
+        return cls(engine, session, row, engine.library.get(session, row.version_id), actor, new=False), task
 
     @classmethod
     def create(cls, engine: EngineBase, session: Session, definition: Definition, key: str, actor: Actor) -> Unit:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -193,9 +194,10 @@ class RenderDocument(External):
     def __init__(self, ports: Ports) -> None:
         self.ports = ports
 
-    def prepare(self, call: Call, name: str, number: str) -> Paper:
+    def prepare(self, call: Call, name: str, number: str, due: int | None = None) -> Paper:
+        """`due`: what the order owes now in minor units, if the caller knows; an invoice says it."""
         makers: dict[str, Callable[[Session, str], dict[str, Any]]] = {
-            "invoice": papers.invoice,
+            "invoice": partial(papers.invoice, due=due),
             "credit-note": papers.invoice,
             "packing-slip": papers.packing_slip,
         }

@@ -281,7 +281,7 @@ def _write(
 
 def _send(call: Call, invoice: Invoice, due: int) -> None:
     """Has the invoice rendered and mailed; the order does not wait for either."""
-    call.later("document.render", name="invoice", number=invoice.number)
+    call.later("document.render", name="invoice", number=invoice.number, due=due)
     queue_mail(
         call,
         "invoice",

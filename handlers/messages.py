@@ -13,6 +13,7 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from handlers import papers
 from handlers.balance import balance
@@ -32,7 +33,7 @@ def queue_mail(call: Call, kind: str, **context: Any) -> Mail:
     `documents/README.md` says which variables a kind needs beside the ones every mail has. The Message-ID is made of
     the call's key and the kind, so the same call queues the same mail once.
     """
-    order = call.session.get_one(Order, call.order)
+    order = call.session.get_one(Order, call.order, options=[joinedload(Order.lines)])
     message_id = _message_id(call, kind, str(call.ports.renderer.company["mail_domain"]))
     mail = call.session.scalar(select(Mail).where(Mail.message_id == message_id))
     if mail is not None:
@@ -70,8 +71,7 @@ def shipped(call: Call, shipping_method: str) -> Mapping[str, Any]:
     """Step 14: the parcels are with the courier; says which, the tracking number and the expected day."""
     from handlers.shipping import ensure_picked_up
 
-    ensure_picked_up(call)
-    shipment = _shipment(call)
+    shipment = ensure_picked_up(call) or _shipment(call)
     parcels = papers.newest_parcels(call.session, call.order)
     return _result(
         queue_mail(
@@ -117,7 +117,7 @@ def cancelled(call: Call, reason: str) -> Mapping[str, Any]:
 
     An order that was cancelled before step 1 was done has no row, and no customer to tell.
     """
-    order = call.session.get(Order, call.order)
+    order = call.session.get(Order, call.order, options=[joinedload(Order.lines)])
     if order is None:
         return {"mail": None}
     money = balance(call.session, call.order)

@@ -12,7 +12,7 @@ from typing import Any
 from babel.dates import format_date
 from babel.numbers import format_decimal
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from handlers import barcodes
 from handlers.balance import balance
@@ -52,8 +52,8 @@ def one_line(text: str) -> str:
 # --- invoice and credit note ----------------------------------------------------------------------------------------
 
 
-def invoice(session: Session, number: str) -> dict[str, Any]:
-    """The invoice or credit note with this number."""
+def invoice(session: Session, number: str, due: int | None = None) -> dict[str, Any]:
+    """The invoice or credit note with this number. `due`: what the whole order owes now, if the caller knows."""
     row = session.get_one(Invoice, number)
     order = session.get_one(Order, row.order_number)
 
@@ -92,14 +92,14 @@ def invoice(session: Session, number: str) -> dict[str, Any]:
         "tax_rate": format_rate(row.tax_rate_bp),
         "tax": money(row.tax),
         "total": money(row.total),
-        "payment": _payment(session, order, row),
+        "payment": _payment(session, order, row, due),
         "code": scannable(order.number),
     }
 
 
-def _payment(session: Session, order: Order, row: Invoice) -> dict[str, Any]:
+def _payment(session: Session, order: Order, row: Invoice, due: int | None) -> dict[str, Any]:
     """How the invoice is paid and what is still due, on the balance of the whole order."""
-    due = min(balance(session, order.number).due, row.total)
+    due = min(balance(session, order.number).due if due is None else due, row.total)
     return {
         "method": word(PAYMENT_METHODS, order.payment_method),
         "by_transfer": order.payment_method == "bank_transfer",
@@ -196,7 +196,7 @@ def newest_parcels(session: Session, order_number: str) -> list[Parcel]:
     """The parcels of the order's newest round, in order."""
     newest = select(func.max(Parcel.round)).where(Parcel.order_number == order_number).scalar_subquery()
     rows = select(Parcel).where(Parcel.order_number == order_number, Parcel.round == newest).order_by(Parcel.position)
-    return list(session.scalars(rows))
+    return list(session.scalars(rows.options(joinedload(Parcel.lines))).unique())
 
 
 def _parcel(parcel: Parcel, count: int) -> dict[str, Any]:

@@ -8,12 +8,12 @@ Every change of `on_hand` writes a movement: per SKU and region the movements ad
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, func, select, text, update
+from sqlalchemy import CursorResult, Table, bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session, joinedload
 
 from handlers.contract import Refused, WaybillError
@@ -117,8 +117,8 @@ def hold(session: Session, order: Order, region: str, now: datetime) -> Reservat
         )
     change = Counter(needs)
     change.subtract(before)
-    if short := _change_reserved(session, change):
-        names = ", ".join(sorted(short))
+    if not _change_reserved(session, change):
+        names = ", ".join(sku for sku, _ in needs)
         raise Refused("stock_short", " ".join(missing(session, order, region)) or f"Taken meanwhile: {names}.")
     if held:
         _end(session, held, "released", now)
@@ -146,32 +146,20 @@ def ship(session: Session, order_number: str, now: datetime) -> int:
     reservation = live_reservation(session, order_number)
     if reservation is None:
         return 0
-    for line in _sorted(reservation):
-        _must(
-            session,
-            update(Stock)
-            .where(Stock.sku == line.sku, Stock.region == line.region, Stock.reserved >= line.quantity)
-            .values(on_hand=Stock.on_hand - line.quantity, reserved=Stock.reserved - line.quantity),
-            (line.sku, line.region),
-        )
-        _note(session, (line.sku, line.region), -line.quantity, "shipped", now=now, order_number=order_number)
+    lines = _sorted(reservation)
+    _take_off(session, [(line, line.quantity) for line in lines])
+    left = {(line.sku, line.region): -line.quantity for line in lines}
+    _note(session, left, "shipped", now=now, order_number=order_number)
     _end(session, reservation, "shipped", now)
     return units(reservation)
 
 
 def put_on_shelf(session: Session, reservation: Reservation, counted: Mapping[str, int], now: datetime) -> None:
     """Picked goods came back to their place: `counted` units per SKU, the rest of what was picked is written off."""
-    for line in _sorted(reservation):
-        lost = line.quantity - counted.get(line.sku, 0)
-        _must(
-            session,
-            update(Stock)
-            .where(Stock.sku == line.sku, Stock.region == line.region, Stock.reserved >= line.quantity)
-            .values(on_hand=Stock.on_hand - lost, reserved=Stock.reserved - line.quantity),
-            (line.sku, line.region),
-        )
-        if lost:
-            _note(session, (line.sku, line.region), -lost, "count", now=now, order_number=reservation.order_number)
+    lost = [(line, line.quantity - counted.get(line.sku, 0)) for line in _sorted(reservation)]
+    _take_off(session, lost)
+    written_off = {(line.sku, line.region): -quantity for line, quantity in lost if quantity}
+    _note(session, written_off, "count", now=now, order_number=reservation.order_number)
     _end(session, reservation, "released", now)
 
 
@@ -205,7 +193,7 @@ def take_in(session: Session, place: Place, quantity: int, now: datetime, order_
     if quantity <= 0:
         raise ValueError(f"{quantity} units cannot come in")
     session.execute(_TAKE_IN, {"sku": place[0], "region": place[1], "quantity": quantity})
-    _note(session, place, quantity, "returned" if order_number else "delivery", now=now, order_number=order_number)
+    _note(session, {place: quantity}, "returned" if order_number else "delivery", now=now, order_number=order_number)
 
 
 def take_back(session: Session, order_number: str, quantities: Mapping[str, int], now: datetime) -> None:
@@ -250,39 +238,58 @@ def count(session: Session, place: Place, on_hand: int, now: datetime) -> int:
         here = update(Stock).where(Stock.sku == place[0], Stock.region == place[1])
         _run(session, here.values(on_hand=on_hand))
     if difference:
-        _note(session, place, difference, "count", now=now, order_number=None)
+        _note(session, {place: difference}, "count", now=now, order_number=None)
     return difference
 
 
 # --- inside ----------------------------------------------------------------------------------------------------------
 
 
-def _change_reserved(session: Session, change: Mapping[Place, int]) -> list[str]:
-    """Reserves (above 0) or frees (below 0) units per place. Returns the SKUs of which there are too few."""
-    short = []
-    for (sku, region), quantity in sorted(change.items()):
-        if quantity == 0:
-            continue
-        here = update(Stock).where(Stock.sku == sku, Stock.region == region)
-        fits = Stock.on_hand - Stock.reserved >= quantity if quantity > 0 else Stock.reserved >= -quantity
-        statement = here.where(fits).values(reserved=Stock.reserved + quantity)
-        if _run(session, statement) == 0:
-            if quantity < 0:
-                raise StockBroken(f"{sku} in {region}: fewer than {-quantity} are reserved, so they cannot be freed.")
-            short.append(sku)
-            break
-    return short
+_STOCK = cast("Table", Stock.__table__)
+_HERE = (_STOCK.c.sku == bindparam("at_sku"), _STOCK.c.region == bindparam("at_region"))
+_RESERVE = (
+    update(_STOCK)
+    .where(*_HERE, (_STOCK.c.reserved + bindparam("units")).between(0, _STOCK.c.on_hand))
+    .values(reserved=_STOCK.c.reserved + bindparam("units"))
+)
+_TAKE_OFF = (
+    update(_STOCK)
+    .where(*_HERE, _STOCK.c.reserved >= bindparam("units"))
+    .values(on_hand=_STOCK.c.on_hand - bindparam("gone"), reserved=_STOCK.c.reserved - bindparam("units"))
+)
 
 
-def _run(session: Session, statement: Any) -> int:
-    """Rows that an UPDATE changed. Nobody keeps stock rows as objects, so none have to be brought up to date."""
-    result = session.execute(statement, execution_options={"synchronize_session": False})
+def _change_reserved(session: Session, change: Mapping[Place, int]) -> bool:
+    """Reserves (above 0) or frees (below 0) units per place. False when there are too few of something."""
+    changes = [(place, units) for place, units in sorted(change.items()) if units]
+    rows = [{"at_sku": sku, "at_region": region, "units": units} for (sku, region), units in changes]
+    if not rows or _run(session, _RESERVE, rows) == len(rows):
+        return True
+    if all(units < 0 for _, units in changes):
+        raise StockBroken(f"Fewer than this order has reserved are reserved of {_skus(rows)}, so they cannot be freed.")
+    return False
+
+
+def _take_off(session: Session, lines: Iterable[tuple[ReservationLine, int]]) -> None:
+    """Ends the reservation of lines, each with the units of it that are not there any more."""
+    rows = [
+        {"at_sku": line.sku, "at_region": line.region, "units": line.quantity, "gone": gone} for line, gone in lines
+    ]
+    if rows and _run(session, _TAKE_OFF, rows) != len(rows):
+        raise StockBroken(f"Less is reserved than this order has reserved of {_skus(rows)}.")
+
+
+def _skus(rows: Iterable[Mapping[str, Any]]) -> str:
+    return ", ".join(str(row["at_sku"]) for row in rows)
+
+
+def _run(session: Session, statement: Any, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
+    """Rows that an UPDATE changed, once for each of `rows`, one after the other.
+
+    Nobody keeps stock rows as objects, so none have to be brought up to date.
+    """
+    result = session.execute(statement, rows, execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", result).rowcount
-
-
-def _must(session: Session, statement: Any, place: Place) -> None:
-    if _run(session, statement) != 1:
-        raise StockBroken(f"{place[0]} in {place[1]}: less is reserved than this order has reserved.")
 
 
 def _end(session: Session, reservation: Reservation, state: str, now: datetime) -> None:
@@ -291,12 +298,13 @@ def _end(session: Session, reservation: Reservation, state: str, now: datetime) 
 
 
 def _note(
-    session: Session, place: Place, quantity: int, reason: str, *, now: datetime, order_number: str | None
+    session: Session, moved: Mapping[Place, int], reason: str, *, now: datetime, order_number: str | None
 ) -> None:
-    sku, region = place
-    session.add(
-        StockMovement(sku=sku, region=region, quantity=quantity, reason=reason, order_number=order_number, at=now)
-    )
+    """Writes movements down: units per place, above 0 what came in."""
+    about = {"reason": reason, "order_number": order_number, "at": now}
+    rows = [{"sku": sku, "region": region, "quantity": units, **about} for (sku, region), units in moved.items()]
+    if rows:
+        session.execute(insert(cast("Table", StockMovement.__table__)), rows)
 
 
 def _sorted(reservation: Reservation) -> list[ReservationLine]:

@@ -16,7 +16,7 @@ from handlers.contract import Call, External, Refused, operation
 from handlers.messages import queue_mail
 from handlers.money import format_money
 from handlers.orders import load_order
-from handlers.payments.rows import TRANSFER, asked_under, book, forget_unasked, movement, settle, to_pay_back
+from handlers.payments.rows import TRANSFER, asked_under, book, forget_unasked, intend, movement, settle, to_pay_back
 from handlers.tables import Order
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class CapturePayment(External):
                 movement(call, f"{call.key}:{kind}", kind, method, amount=due, currency=order.currency)
                 for kind in ("authorise", "capture")
             )
-            book(call, *intents)
+            intend(call, *intents)
         return Capture(call.order, method, order.payment_token, due, order.currency)
 
     def perform(self, capture: Capture, key: str) -> Captured:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.orm import Session
 
 from handlers.balance import balance
-from handlers.contract import Call
+from handlers.contract import Call, UtcTime
 from handlers.tables import Payment
 
 BY_HAND = "by_hand"
@@ -61,6 +61,19 @@ def book(call: Call, *movements: Payment) -> list[Payment]:
     call.session.add_all(m for m in movements if m.key not in known)
     call.session.flush()
     return [known.get(m.key, m) for m in movements]
+
+
+_INTEND = text(
+    'INSERT INTO payment ("key", order_number, kind, method, amount, currency, state, message, at) '
+    "VALUES (:key, :order_number, :kind, :method, :amount, :currency, :state, :message, :at) "
+    'ON CONFLICT ("key") DO NOTHING'
+).bindparams(bindparam("at", type_=UtcTime()))
+
+
+def intend(call: Call, *movements: Payment) -> None:
+    """Like `book`, in one statement, for movements of which only the outcome will be looked at (`settle`)."""
+    columns = ("key", "order_number", "kind", "method", "amount", "currency", "state", "message", "at")
+    call.session.execute(_INTEND, [{name: getattr(row, name) for name in columns} for row in movements])
 
 
 def settle(call: Call, key: str, state: str, *, reference: str | None = None, message: str = "") -> None:

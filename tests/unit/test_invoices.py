@@ -52,9 +52,9 @@ def test_the_discount_begins_at_fifty_pieces(quantity: int, discount: int) -> No
 
 def test_the_invoice_is_rendered_and_mailed_beside_the_order(till: Till, session: Session) -> None:
     """Neither the PDF nor the mail is waited for."""
-    till.invoice()
+    due = till.invoice()["due"]
 
-    assert ("document.render", {"name": "invoice", "number": "INV-2026-0001"}) in till.queued
+    assert ("document.render", {"name": "invoice", "number": "INV-2026-0001", "due": due}) in till.queued
     assert "mail.send" in {operation for operation, _ in till.queued}
     mail = session.query(Mail).one()
     assert (mail.kind, mail.state) == ("invoice", "queued")
