@@ -1,0 +1,21 @@
+"""The benchmarks run on the shipped diagram as it is today."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import __main__ as bench
+
+
+@pytest.mark.slow
+def test_the_tables_are_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A change of the diagram that the stock run cannot follow is noticed here, not on the day of measuring."""
+    monkeypatch.setattr(bench, "COMMANDS", 1)
+    monkeypatch.setattr(bench, "ORDERS", 1)
+
+    bench.main()
+
+    printed = capsys.readouterr().out
+    for row in ("stock engine, in memory", "Waybill, answers recorded", "Waybill, the whole shop"):
+        assert printed.count(row) == 2
+    assert "1 commit " in printed
