@@ -7,6 +7,7 @@ The state of a workflow is written without its diagram: all instances of a versi
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from SpiffWorkflow.bpmn.serializer import BpmnWorkflowSerializer
 from SpiffWorkflow.bpmn.serializer.default.workflow import BpmnWorkflowConverter, WorkflowConverter
 from SpiffWorkflow.bpmn.specs.mixins.multiinstance_task import LoopTask
 from SpiffWorkflow.spiff.serializer import DEFAULT_CONFIG
+from SpiffWorkflow.util.task import TaskState
 
 Specs = tuple[Any, dict[str, Any]]
 """A parsed process: SpiffWorkflow's process spec and its subprocess specs."""
@@ -77,14 +79,31 @@ class StateCodec(Protocol):
     def decode(self, state: bytes, specs: Specs) -> Workflow: ...
 
 
+_UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_FINISHED = TaskState.FINISHED_MASK
+
+
 class SharedSpecCodec:
-    """SpiffWorkflow's stock converters without the diagram, as compressed JSON."""
+    """SpiffWorkflow's stock converters without the diagram, as compressed JSON.
+
+    What does not compress and nobody reads is left out: when each task changed its state, and the random ids of
+    tasks that are finished. Those are numbered; tasks that are still to be done keep the id that rows refer to.
+    """
 
     def __init__(self) -> None:
         self._registry = _registry()
 
     def encode(self, workflow: Workflow) -> bytes:
-        return pack(self._registry.convert(workflow))
+        document = self._registry.convert(workflow)
+        finished = []
+        for tree in (document, *document["subprocesses"].values()):
+            for task_id, task in tree["tasks"].items():
+                task["last_state_change"] = 0
+                if task["state"] & _FINISHED:
+                    finished.append(task_id)
+        numbers = {each.encode(): str(UUID(int=n)).encode() for n, each in enumerate(finished, start=1)}
+        text = _UUID.sub(lambda found: numbers.get(found[0], found[0]), orjson.dumps(document))
+        return zstandard.compress(text, 3)
 
     def decode(self, state: bytes, specs: Specs) -> Workflow:
         document = unpack(state)

@@ -13,7 +13,7 @@ from handlers.messages import queue_mail
 from handlers.orders import load_order
 from handlers.picklists import COURIERS
 from handlers.shipping import current_shipment, ensure_picked_up, parse_time
-from handlers.stock import missing, reserve_again, take_back, wanted
+from handlers.stock import hold, missing, take_back, wanted
 from handlers.tables import Order, Shipment, TrackingReport
 
 PROBLEMS = ("lost", "refused", "returned")
@@ -113,7 +113,7 @@ def resolve_exception(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
         _give_up(call, order, shipment)
     if choice == "ship_again":
         try:
-            reserve_again(call.session, order, call.now)
+            hold(call.session, order, order.stock_region, call.now)  # a Problem takes everything back
         except Refused as refusal:
             message = f"There is not enough stock to ship again: {refusal.message} Refund, or wait for stock."
             raise Problem(FieldError("/choice", message)) from refusal
