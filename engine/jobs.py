@@ -93,11 +93,16 @@ class Jobs(Approvals):
             row = tx.scalars(self.database.skip_locked(self._due(tx))).first()
             if row is None:
                 return None
+            killed_all = row.state == "leased" and row.attempts >= row.max_attempts
             row.state, row.fence, row.attempts = "leased", row.fence + 1, row.attempts + 1
             row.lease_owner = f"{_OWNER}:{threading.get_ident()}"[:80]
             row.lease_until, row.updated_at = self.database.lock_clock(tx) + LEASE, self.clock.now()
-            return Claim(row.id, row.instance_id, row.kind, row.operation, row.key, row.arguments, row.fence,
-                         row.attempts, row.max_attempts, row.result)
+            claim = Claim(row.id, row.instance_id, row.kind, row.operation, row.key, row.arguments, row.fence,
+                          row.attempts, row.max_attempts, row.result)
+        if not killed_all:
+            return claim
+        self._fail(claim, "Every worker that took this job stopped without an answer.", attempts=0)
+        return self.claim_next()
 
     def _due(self, session: Session) -> Any:
         ready = and_(Job.state == "ready", Job.run_at <= self.clock.now())
