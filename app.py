@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
 from flask import Flask
 from sqlalchemy import select
 
@@ -53,10 +55,25 @@ class Parts:
     engine: Engine
 
 
+def configure_logging() -> None:
+    """Log lines go to standard error. A traceback shows no local variables: they hold passwords and addresses."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ],
+        logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr),
+    )
+
+
 def build(
     settings: Settings, *, clock: Clock | None = None, counterparties: Counterparties | None = None
 ) -> Parts:
-    """Joins the parts. Opens nothing and changes nothing yet; call `prepare` before the first command."""
+    """Joins the parts. Changes nothing in the database yet; call `prepare` before the first command."""
+    configure_logging()
     clock = clock or SystemClock()
     outside = counterparties or Counterparties()
     var = settings.var
@@ -76,7 +93,12 @@ def build(
         files=FileStore(var / "documents"),
         public_url=settings.site,
     )
-    database = Database(settings.database)
+    try:
+        database = Database(settings.database)
+    except OSError as error:
+        raise WrongSetting(
+            f"WAYBILL_DATABASE_URL cannot be used: its folder cannot be made ({error.strerror})."
+        ) from None
     return Parts(settings, clock, database, ports, Engine(database, registry(ports), clock))
 
 

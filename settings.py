@@ -7,16 +7,36 @@ import os
 import secrets
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from handlers.contract import WaybillError
+from handlers.mail import SmtpTransport
 
 ROOT = Path(__file__).resolve().parent
 """Where the diagrams, forms and documents lie."""
 DEMO_MARK = "demo"
 """A file of this name in the data folder marks it as demo."""
+SECRET_KEY_LENGTH = 16
+"""Characters a secret key has at least."""
+
+_WANTED = {
+    "var": "It names a folder.",
+    "database_url": "Give sqlite:////folder/waybill.db or postgresql+psycopg://user:password@host:5432/database.",
+    "secret_key": f"It is a random text of {SECRET_KEY_LENGTH} characters or more.",
+    "webhook_secret": "It is base64, with or without whsec_ in front.",
+    "demo": "It is true or false.",
+    "demo_speed": "It is a number from 0 (the bank and couriers stop) to 100; 1 is usual.",
+    "PORT": "It is a whole number from 1 to 65535.",
+    "public_url": "Give the address that customers open, e.g. https://orders.example.com.",
+    "smtp_url": "Give smtp://user:password@host:25, smtp+starttls://user:password@host:587 or smtps://….",
+    "worker_threads": "It is a whole number from 1 to 64.",
+}
+"""What each variable may hold. The wrong value itself is not repeated: it may be a secret."""
 
 
 class WrongSetting(WaybillError):
@@ -24,15 +44,20 @@ class WrongSetting(WaybillError):
 
 
 class Settings(BaseSettings):
-    """Read from `WAYBILL_…` and `PORT`. Use `load`, which also reads what a demo folder keeps."""
+    """Read from `WAYBILL_…` and `PORT`; an empty variable counts as not set.
 
-    model_config = SettingsConfigDict(env_prefix="WAYBILL_", frozen=True, extra="ignore", populate_by_name=True)
+    Use `load`, which also reads what a demo folder keeps.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="WAYBILL_", frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
 
     var: Path = Path("var")
     """The data folder: SQLite database, documents, outbox, the embedded counterparties' ledgers."""
-    database_url: str = ""
+    database_url: str = Field(default="", repr=False)
     """SQLAlchemy address; by default SQLite in the data folder."""
-    broker_url: str = ""
+    broker_url: str = Field(default="", repr=False)
     """Address of a message broker that wakes workers on other machines."""
     secret_key: str = Field(default="", repr=False)
     """Signs sessions. Required outside demo mode."""
@@ -40,7 +65,7 @@ class Settings(BaseSettings):
     """Signs messages from outside (Standard Webhooks, `whsec_` and base64). Without one no message is accepted."""
     demo: bool = False
     """Demo users and simulated counterparties; the server binds to loopback only."""
-    demo_speed: float = Field(default=1.0, ge=0)
+    demo_speed: float = Field(default=1.0, ge=0, le=100, allow_inf_nan=False)
     """How fast the demo's bank and couriers answer: 1 is within seconds, 0 stops them."""
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535, validation_alias="PORT")
@@ -55,6 +80,45 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().resolve()
 
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        """SQLite in a file or PostgreSQL; the addresses that hosters give name no driver."""
+        if not value:
+            return value
+        try:
+            url = make_url(value)
+        except ArgumentError:
+            raise ValueError from None  # its text repeats the address, and with it the password
+        if url.drivername in ("postgres", "postgresql"):
+            url = url.set(drivername="postgresql+psycopg")
+        in_a_file = url.drivername in ("sqlite", "sqlite+pysqlite") and url.database not in (None, "", ":memory:")
+        if not in_a_file and url.drivername != "postgresql+psycopg":
+            raise ValueError
+        return url.render_as_string(hide_password=False)
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _base64(cls, value: str) -> str:
+        if value and not base64.b64decode(value.removeprefix("whsec_") + "==", validate=False):
+            raise ValueError
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: str) -> str:
+        if value:
+            SmtpTransport(value)
+        return value
+
     @property
     def database(self) -> str:
         """The address of the database."""
@@ -68,7 +132,7 @@ class Settings(BaseSettings):
     @property
     def is_marked_demo(self) -> bool:
         """Whether the data folder was made a demo's by an earlier start."""
-        return (self.var / DEMO_MARK).exists()
+        return (self.var / DEMO_MARK).is_file()
 
     def mark_demo(self) -> None:
         """Makes the data folder a demo's for good."""
@@ -76,8 +140,11 @@ class Settings(BaseSettings):
 
     def require_secret_key(self) -> None:
         """WrongSetting when sessions could not be signed."""
-        if len(self.secret_key) < 16:
-            raise WrongSetting("WAYBILL_SECRET_KEY is missing: set it to a random text of 16 characters or more.")
+        if len(self.secret_key) < SECRET_KEY_LENGTH:
+            state = "is too short" if self.secret_key else "is missing"
+            raise WrongSetting(
+                f"WAYBILL_SECRET_KEY {state}: set it to a random text of {SECRET_KEY_LENGTH} characters or more."
+            )
 
 
 def load(**overrides: Any) -> Settings:
@@ -88,21 +155,34 @@ def load(**overrides: Any) -> Settings:
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]).upper()
-        variable = name if name == "PORT" else f"WAYBILL_{name}"
-        raise WrongSetting(f"{variable} cannot be used: {first['msg']}.") from None
+        name = str(error.errors()[0]["loc"][0])
+        wanted = next((text for field, text in _WANTED.items() if field.lower() == name.lower()), "")
+        variable = "PORT" if name.upper() == "PORT" else f"WAYBILL_{name.upper()}"
+        raise WrongSetting(f"{variable} cannot be used. {wanted}".rstrip()) from None
     if settings.broker_url:
         raise WrongSetting(
             "WAYBILL_BROKER_URL is set, but this version wakes its workers itself: unset it, and run `waybill worker`."
         )
-    return _with_demo(settings)
+    try:
+        _require_writable(settings.var)
+        return _with_demo(settings)
+    except OSError as error:
+        raise WrongSetting(
+            f"WAYBILL_VAR cannot be used: nothing can be written in {settings.var} ({error.strerror}). "
+            "Name a folder that this user may write to."
+        ) from None
+
+
+def _require_writable(folder: Path) -> None:
+    """Makes the data folder. OSError when nothing could be kept in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(13, os.strerror(13))
 
 
 def _with_demo(settings: Settings) -> Settings:
     if not settings.demo and not settings.is_marked_demo:
         return settings
-    settings.var.mkdir(parents=True, exist_ok=True)
     return settings.model_copy(update={
         "demo": True,
         "host": "127.0.0.1",
@@ -116,11 +196,22 @@ def _webhook_secret() -> str:
 
 
 def _kept(path: Path, fresh: str) -> str:
-    """What the file holds; the first to come writes it, readable by its owner alone."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
-        file.write(fresh + "\n")
-    return fresh
+    """What the file holds; the first to come writes it, readable by its owner alone.
+
+    It gets its name only when it is complete, so that no start finds half a secret, not even after a power cut.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    if not path.exists():
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(fresh + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass  # another process was first: its secret holds
+        except OSError:
+            draft.replace(path)  # a file system without hard links
+        finally:
+            draft.unlink(missing_ok=True)
+    return path.read_text(encoding="utf-8", errors="replace").strip()

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import click
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from cli import demo, files, operations, people, processes, serve
 from handlers.contract import WaybillError
 
 
 class _Group(click.Group):
-    """Turns every error that Waybill raises on purpose into one clear line."""
+    """Turns every error that has a cause outside the program into one clear line."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except WaybillError as error:
             click.echo(str(error), err=True)
-        except OperationalError as error:
-            click.echo(f"The database does not answer: {str(error.orig).strip().splitlines()[0]}", err=True)
+        except DBAPIError as error:
+            if not (isinstance(error, OperationalError) or "not a database" in str(error.orig)):
+                raise
+            click.echo(f"The database does not answer: {str(error.orig).strip().splitlines()[0]}. Look at "
+                       "WAYBILL_DATABASE_URL; without it, the database is waybill.db in WAYBILL_VAR.", err=True)
+        except OSError as error:
+            if error.errno == errno.EPIPE or error.strerror is None:
+                raise
+            click.echo(f"{error.filename or 'A file'} cannot be used: {error.strerror}.", err=True)
         sys.exit(1)
 
 

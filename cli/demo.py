@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import click
@@ -14,9 +17,14 @@ from app import Counterparties
 from cli.installation import installation
 from demo.dice import Dice
 from demo.outside import CourierWorld
-from demo.run import DemoRun, JumpingClock
+from demo.run import PROCESS, DemoRun, JumpingClock
 from demo.run import Progress as Reached
 from demo.tally import broken, happened
+from engine import Engine
+from settings import load
+
+LINE_EVERY = 5.0
+"""Seconds between two lines of progress where there is no terminal to draw a bar on."""
 
 
 @click.command()
@@ -32,16 +40,9 @@ def demo(number: int, seed: int) -> None:
     clock, world = JumpingClock(datetime.now(UTC)), CourierWorld(Dice(seed))
     outside = Counterparties(plan=world.plan, courier_faults=world.fault)
     console = Console()
-    with installation(clock=clock, counterparties=outside, demo=True) as parts:
+    with installation(load(demo=True), clock=clock, counterparties=outside) as parts:
         run = DemoRun(parts.engine, parts.ports, clock, orders=number, seed=seed)
-        with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                      console=console) as bar:
-            shown = bar.add_task("orders ended", total=number)
-
-            def report(reached: Reached) -> None:
-                bar.update(shown, completed=reached.ended, total=max(number, reached.total),
-                           description=f"orders ended, {reached.now:%d %b %H:%M}")
-
+        with (_bar if console.is_terminal else _lines)(console, number) as report:
             ended = run.run(report)
         faults = broken(parts.engine, parts.ports)
         table = Table("What happened", "Times")
@@ -53,17 +54,42 @@ def demo(number: int, seed: int) -> None:
         if not ended:
             _name_open(console, parts.engine)
     for fault in faults:
-        console.print(f"BROKEN  {fault}", style="bold red", markup=False)
+        console.print(f"BROKEN  {fault}", style="bold red", markup=False, soft_wrap=True)
     console.print("Every order ended and every invariant holds." if ended and not faults
                   else "Not every order ended, or an invariant broke.")
     sys.exit(0 if ended and not faults else 1)
 
 
-def _name_open(console: Console, engine: object) -> None:
-    from engine import Engine
+@contextmanager
+def _bar(console: Console, number: int) -> Iterator[Callable[[Reached], None]]:
+    """Shows progress on a terminal."""
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                  console=console) as bar:
+        shown = bar.add_task("orders ended", total=number)
 
-    assert isinstance(engine, Engine)
-    for view in engine.instances("order_fulfillment", statuses=("open", "cancelling"), limit=50).items:
-        console.print(f"NOT ENDED  {view.business_key} {view.status} at step {view.step} {view.awaits}")
+        def report(reached: Reached) -> None:
+            bar.update(shown, completed=reached.ended, total=max(number, reached.total),
+                       description=f"orders ended, {reached.now:%d %b %H:%M}")
+
+        yield report
+
+
+@contextmanager
+def _lines(_console: Console, number: int) -> Iterator[Callable[[Reached], None]]:
+    """Shows progress in a log: a line now and then."""
+    next_line = time.monotonic()
+
+    def report(reached: Reached) -> None:
+        nonlocal next_line
+        if time.monotonic() >= next_line:
+            next_line = time.monotonic() + LINE_EVERY
+            click.echo(f"{reached.ended} of {max(number, reached.total)} orders ended, {reached.now:%d %b %H:%M}")
+
+    yield report
+
+
+def _name_open(console: Console, engine: Engine) -> None:
+    for view in engine.instances(PROCESS, statuses=("open", "cancelling"), limit=50).items:
+        console.print(f"NOT ENDED  {view.business_key} {view.status} at step {view.step} {view.awaits}", soft_wrap=True)
     for job in engine.jobs(state="dead").items:
-        console.print(f"INCIDENT  {job.order} {job.operation}: {job.error}", markup=False)
+        console.print(f"INCIDENT  {job.order} {job.operation}: {job.error}", markup=False, soft_wrap=True)

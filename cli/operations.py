@@ -45,7 +45,10 @@ def jobs() -> None:
 def list_jobs(state: str, limit: int) -> None:
     """List jobs of one state, the ones changed last first."""
     with installation() as parts:
-        for job in parts.engine.jobs(state=state, limit=limit).items:  # type: ignore[arg-type]
+        found = parts.engine.jobs(state=state, limit=limit).items  # type: ignore[arg-type]
+        if not found:
+            click.echo(f"There are no {state} jobs.", err=True)
+        for job in found:
             what = job.operation or job.kind
             click.echo(f"{job.id}  {job.order}  {what}  {job.attempts} attempts  {job.error or ''}".rstrip())
 

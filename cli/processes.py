@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,12 +16,16 @@ from app import BUNDLE, build
 from cli.installation import installation
 from cli.operations import OPERATOR
 from engine import Bundle
-from engine.errors import CannotDeploy, Finding
+from engine.errors import CannotDeploy, Finding, NotFound
+from engine.findings import local
 from engine.lint import placed
+from engine.safe_xml import parse_xml
 from settings import load
 
 MAX_FILE = 5 * 1024 * 1024
 """Bytes of one file of a bundle."""
+KINDS = (".bpmn", ".dmn", ".json")
+"""What is taken out of a folder."""
 
 
 @click.group()
@@ -28,28 +34,33 @@ def processes() -> None:
 
 
 @processes.command("check")
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Say whether files can be deployed: exit 0 yes, 1 no.
 
     A diagram alone is checked together with the forms, tables and further diagrams of this installation.
     """
-    bundle = with_rest(files)
-    parts = build(load())
-    findings = parts.engine.check(bundle)
+    bundle, findings = with_rest(files)
+    with tempfile.TemporaryDirectory() as folder:  # a check leaves no trace in the installation, and needs none
+        parts = build(load(var=Path(folder), demo=False, database_url=""))
+        findings += parts.engine.check(bundle)
+        parts.database.dispose()
     report(findings, as_json=as_json)
     sys.exit(1 if any(finding.severity == "error" for finding in findings) else 0)
 
 
 @processes.command("deploy")
-@click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--reason", default="", help="Why; kept with the version.")
 def deploy(files: tuple[Path, ...], reason: str) -> None:
     """Deploy files on top of this installation's folder, or the folder itself."""
+    bundle, unread = with_rest(files)
     with installation() as parts:
         try:
-            for version in parts.engine.deploy(with_rest(files), OPERATOR, reason=reason):
+            if unread:
+                raise CannotDeploy(unread)
+            for version in parts.engine.deploy(bundle, OPERATOR, reason=reason):
                 click.echo(f"{version.key}: version {version.version} ({version.content_hash[:12]}).")
         except CannotDeploy as refused:
             report(refused.findings, as_json=False)
@@ -74,7 +85,10 @@ def list_versions() -> None:
 def export(key: str, folder: Path, version: int | None) -> None:
     """Write the files of a deployed version into a folder."""
     with installation() as parts:
-        wanted = version or max((v.version for v in parts.engine.versions(key)), default=0)
+        newest = max((v.version for v in parts.engine.versions(key)), default=None)
+        if newest is None:
+            raise NotFound(f"No process {key} is deployed. See them with: waybill processes list")
+        wanted = newest if version is None else version
         bundle = parts.engine.bundle(key, wanted)
     for name, data in bundle.files.items():
         target = folder / name
@@ -83,15 +97,49 @@ def export(key: str, folder: Path, version: int | None) -> None:
     click.echo(f"{len(bundle.files)} files of {key} version {wanted} are in {folder}.")
 
 
-def with_rest(files: Iterable[Path]) -> Bundle:
-    """The given files (folders: what is in them) in place of those of the installation's folder."""
-    found = {name.rpartition("/")[2]: data for name, data in Bundle.from_folders(*BUNDLE).files.items()}
-    for path in files:
-        inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        for file in inside:
-            if file.suffix in (".bpmn", ".dmn", ".json", ".xml") or not path.is_dir():
-                found[file.name] = _read(file)
-    return Bundle(placed(found))
+def with_rest(paths: Iterable[Path]) -> tuple[Bundle, list[Finding]]:
+    """The given files (folders: what is in them) over those of the installation's folder, and what cannot be read.
+
+    A file takes the place of the one that bears its name or draws one of its processes.
+    """
+    given: dict[str, bytes] = {}
+    unread: list[Finding] = []
+    for path in paths:
+        try:
+            inside = list(_inside(path))
+            if not inside:
+                unread.append(_unread(path, "The folder holds no .bpmn, .dmn or .json file.", "Name the right folder."))
+            for file in inside:
+                name = re.sub(r"[^\w.-]", "_", file.name)
+                if name in given:
+                    unread.append(_unread(file, "Another of the given files bears this name.", "Rename one of them."))
+                given[name] = _read(file)
+        except OSError as error:
+            unread.append(_unread(path, f"The file cannot be read: {error.strerror}.", "Look at its name and rights."))
+    drawn = {id_ for name, data in given.items() for id_ in _defines(name, data)}
+    files = {
+        name: data for file, data in Bundle.from_folders(*BUNDLE).files.items()
+        if (name := file.rpartition("/")[2]) not in given and not drawn & _defines(name, data)
+    }
+    return Bundle(placed(files | given)), unread
+
+
+def _inside(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from sorted(file for file in path.rglob("*") if file.is_file() and file.suffix in KINDS)
+    else:
+        yield path
+
+
+def _defines(name: str, data: bytes) -> set[str]:
+    """The ids of the processes and decisions in a file."""
+    if name.endswith(".json") or (root := parse_xml(data, name)[0]) is None:
+        return set()
+    return {child.get("id", "") for child in root if local(child) in ("process", "decision")}
+
+
+def _unread(path: Path, message: str, advice: str) -> Finding:
+    return Finding(str(path), None, None, None, "file-read", message, advice)
 
 
 def _read(path: Path) -> bytes:
@@ -108,4 +156,6 @@ def report(findings: Iterable[Finding], *, as_json: bool) -> None:
     for finding in listed:
         click.echo(f"{finding.severity}: {finding} [{finding.rule}]")
     errors = sum(finding.severity == "error" for finding in listed)
-    click.echo(f"{errors} errors, {len(listed) - errors} warnings." if listed else "No problem was found.")
+    warnings = len(listed) - errors
+    click.echo(f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}." if listed
+               else "No problem was found.")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 import click
-import structlog
 from waitress.server import create_server
 
-from app import Counterparties, Parts, build, create_app, prepare
+from app import Counterparties, Parts, create_app
+from cli.installation import installation
 from demo.dice import Dice
 from demo.live import SEED, Live, scale_of
 from demo.outside import CourierWorld
@@ -21,92 +23,115 @@ from settings import Settings, WrongSetting, load
 from web.accounts import DEMO_PASSWORD, users
 
 WEB_THREADS = 8
+MAX_REQUEST = 16 * 1024 * 1024
+"""Bytes of a request that the server reads at all; the pages and calls allow less."""
 
 
-class _Stop(Exception):
-    """A signal asked the process to end."""
+class _Stop(KeyboardInterrupt):
+    """A signal asked the process to end. Of this kind, because the server's loop swallows every other exception."""
 
 
 @contextmanager
 def _until_signal() -> Iterator[None]:
-    """Ends the block when SIGTERM or SIGINT arrives, so that everything below is closed in order."""
+    """Ends the block when SIGTERM or SIGINT arrives, so that everything in it is closed in order."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not cut short what is being finished
         raise _Stop
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    with suppress(_Stop):
         yield
-    except _Stop:
-        pass
-    finally:
-        for number in before:
-            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not cut short what is being finished
+    click.echo("Stopped.")
 
 
-def _logging() -> None:
-    structlog.configure(processors=[
-        structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info, structlog.dev.ConsoleRenderer(colors=False),
-    ])
-
-
-def _open(settings: Settings, outside: Counterparties | None = None) -> Parts:
-    parts = build(settings, counterparties=outside)
-    warning = prepare(parts)
-    if warning:
-        click.echo(f"Warning: {warning}", err=True)
-    return parts
-
-
-def _counterparties(settings: Settings) -> Counterparties | None:
-    """The simulated companies of a live demo: quick, and without what only a timer of days would end."""
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Parts]:
+    """The installation, with the simulated companies of a live demo: quick, and without what only days would end."""
     if not settings.demo:
-        return None
-    world = CourierWorld(Dice(SEED), calm=True)
-    return Counterparties(
-        plan=world.plan, courier_faults=world.fault, courier_scale=scale_of(settings.demo_speed)
-    )
+        outside = None
+    else:
+        world = CourierWorld(Dice(SEED), calm=True)
+        outside = Counterparties(
+            plan=world.plan, courier_faults=world.fault, courier_scale=scale_of(settings.demo_speed)
+        )
+    with installation(settings, counterparties=outside) as parts:
+        yield parts
+
+
+def _worker(parts: Parts) -> Worker:
+    return Worker(parts.engine, threads=parts.settings.worker_threads)
+
+
+@contextmanager
+def _working(parts: Parts, worker: Worker) -> Iterator[None]:
+    """Runs the worker, and in the demo the world outside; lets both finish what they are at."""
+    speed = parts.settings.demo_speed
+    live = Live(parts.engine, parts.ports, parts.clock, speed=speed) if parts.settings.demo else None
+    try:
+        worker.start()
+        if live is not None:
+            live.start()
+        yield
+    finally:
+        click.echo("Stopping; what is running is finished.")
+        if live is not None:
+            live.stop()
+        worker.stop()
 
 
 @click.command()
 @click.option("--demo", "as_demo", is_flag=True, help="With demo users and a simulated world; on loopback only.")
 def run(as_demo: bool) -> None:
     """Serve the pages and work in the background, in one process."""
-    _logging()
     settings = load(demo=True) if as_demo else load()
     settings.require_secret_key()
-    parts = _open(settings, _counterparties(settings))
-    worker = Worker(parts.engine, threads=settings.worker_threads)
-    live = Live(parts.engine, parts.ports, parts.clock, speed=settings.demo_speed) if settings.demo else None
-    try:
-        with _until_signal():
-            _serve(parts, worker, live)
-    finally:
+    with _until_signal(), _opened(settings) as parts:
+        worker = _worker(parts)
+        with _listening(parts, worker.alive) as server, _working(parts, worker):
+            _greet(parts)
+            server.run()
+
+
+@click.command()
+def web() -> None:
+    """Serve the pages and the API only; workers run by themselves."""
+    settings = load()
+    settings.require_secret_key()
+    with _until_signal(), _opened(settings) as parts, _listening(parts) as server:
+        _greet(parts)
+        server.run()
         click.echo("Stopping; what is running is finished.")
-        if live is not None:
-            live.stop()
-        worker.stop()
-        parts.database.dispose()
 
 
-def _serve(parts: Parts, worker: Worker | None, live: Live | None) -> None:
+@click.command()
+def worker() -> None:
+    """Do the background work only; in the demo, also play the bank, the couriers and new customers."""
+    with _until_signal(), _opened(load()) as parts, _working(parts, _worker(parts)):
+        click.echo("Working.")
+        threading.Event().wait()
+
+
+@contextmanager
+def _listening(parts: Parts, worker_alive: Callable[[], bool] | None = None) -> Iterator[Any]:
+    """The web server, which has its port and waits to be run."""
     settings = parts.settings
-    app = create_app(parts=parts, worker_alive=worker.alive if worker else None)
+    app = create_app(parts=parts, worker_alive=worker_alive)
     try:
         server = create_server(app, host=settings.host, port=settings.port, threads=WEB_THREADS, ident="waybill",
-                               channel_timeout=60, max_request_body_size=16 * 1024 * 1024)
+                               channel_timeout=60, max_request_body_size=MAX_REQUEST)
+    except ValueError:
+        raise WrongSetting(f"WAYBILL_HOST cannot be used: {settings.host} is no address of a machine.") from None
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise WrongSetting(f"WAYBILL_HOST cannot be used: {settings.host} is not this machine's address.") from None
         raise WrongSetting(
             f"Port {settings.port} cannot be used ({error.strerror}): choose another with PORT."
         ) from None
-    if worker is not None:
-        worker.start()
-    if live is not None:
-        live.start()
-    _greet(parts)
     try:
-        server.run()
+        yield server
     finally:
         server.close()
 
@@ -119,35 +144,3 @@ def _greet(parts: Parts) -> None:
         click.echo("Demo. Nothing is really shipped or charged.")
         click.echo(f"Users: {names}")
         click.echo(f"Password of each: {DEMO_PASSWORD}")
-
-
-@click.command()
-def web() -> None:
-    """Serve the pages and the API only; workers run by themselves."""
-    _logging()
-    settings = load()
-    settings.require_secret_key()
-    parts = _open(settings)
-    try:
-        with _until_signal():
-            _serve(parts, None, None)
-    finally:
-        parts.database.dispose()
-
-
-@click.command()
-def worker() -> None:
-    """Do the background work only."""
-    _logging()
-    settings = load()
-    parts = _open(settings, _counterparties(settings))
-    workers = Worker(parts.engine, threads=settings.worker_threads)
-    try:
-        with _until_signal():
-            workers.start()
-            click.echo("Working.")
-            threading.Event().wait()
-    finally:
-        click.echo("Stopping; what is running is finished.")
-        workers.stop()
-        parts.database.dispose()
