@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +27,17 @@ from web.accounts import DEMO_PASSWORD, users
 WEB_THREADS = 8
 MAX_REQUEST = 16 * 1024 * 1024
 """Bytes of a request that the server reads at all; the pages and calls allow less."""
+
+
+_M_ARENA_MAX = -8
+"""glibc's mallopt parameter (malloc.h): how many heaps threads share among themselves."""
+
+
+def few_heaps() -> None:
+    """Lets all threads share two heaps. glibc gives each its own: a server of 16 threads keeps 150 MB for nothing."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library has no such thing to set
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 class _Stop(KeyboardInterrupt):
@@ -86,6 +99,7 @@ def _working(parts: Parts, worker: Worker) -> Iterator[None]:
 @click.option("--demo", "as_demo", is_flag=True, help="With demo users and a simulated world; on loopback only.")
 def run(as_demo: bool) -> None:
     """Serve the pages and work in the background, in one process."""
+    few_heaps()
     settings = load(demo=True) if as_demo else load()
     settings.require_secret_key()
     with _until_signal(), _opened(settings) as parts:
@@ -98,6 +112,7 @@ def run(as_demo: bool) -> None:
 @click.command()
 def web() -> None:
     """Serve the pages and the API only; workers run by themselves."""
+    few_heaps()
     settings = load()
     settings.require_secret_key()
     with _until_signal(), _opened(settings) as parts, _listening(parts) as server:
