@@ -26,7 +26,7 @@ def users() -> None:
 @click.option("--password", help="Asked for when left out; read from standard input where nobody can be asked.")
 def add(name: str, display_name: str, teams: tuple[str, ...], password: str | None) -> None:
     """Add a person."""
-    shown = " ".join(display_name.split()) or name
+    shown = " ".join(display_name.split())
     if len(shown) > LONGEST_DISPLAY_NAME or not shown.isprintable():
         raise accounts.AccountError(f"A display name is a line of at most {LONGEST_DISPLAY_NAME} characters.")
     secret = _asked_password() if password is None else password
@@ -35,7 +35,7 @@ def add(name: str, display_name: str, teams: tuple[str, ...], password: str | No
     with installation() as parts, parts.engine.transaction() as session:
         if not parts.settings.demo:  # the demo's own passwords are public anyway
             _refuse_weak(name, secret)
-        accounts.add_user(session, name, shown, secret, teams)
+        accounts.add_user(session, name, shown or name, secret, teams)
     click.echo(f"{name} can sign in.")
 
 
