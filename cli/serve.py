@@ -81,8 +81,10 @@ def _worker(parts: Parts) -> Worker:
 @contextmanager
 def _working(parts: Parts, worker: Worker) -> Iterator[None]:
     """Runs the worker, and in the demo the world outside; lets both finish what they are at."""
-    speed = parts.settings.demo_speed
-    live = Live(parts.engine, parts.ports, parts.clock, speed=speed) if parts.settings.demo else None
+    live = None
+    if parts.settings.demo:
+        live = Live(parts.engine, parts.ports, parts.clock, speed=parts.settings.demo_speed,
+                    opened=parts.settings.var / "demo-opened")
     try:
         worker.start()
         if live is not None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from types import MappingProxyType
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -18,7 +18,7 @@ from demo.people import WEBSHOP, People
 from demo.run import PROCESS
 from engine.views import TaskView
 from handlers.contract import WaybillError
-from handlers.orders import next_order_number
+from handlers.orders import next_order_number, order_of_reference
 
 if TYPE_CHECKING:
     from engine import Engine
@@ -42,19 +42,26 @@ FIRST_ORDERS: tuple[tuple[int, dict[str, Any]], ...] = (
 what is unusual about the order. With this seed, the courier loses the fifteenth."""
 NEW_ORDER_EVERY = timedelta(seconds=90)
 TICK_SECONDS = 0.5
+SLOWEST = 0.001
+"""Below this speed the world would stand still for years: 0 is how to stop it."""
 
 
 def scale_of(speed: float) -> float:
     """How much shorter the simulated world's time is than real time."""
-    return HOUR_IN_SECONDS / 3600 / max(speed, 0.001)
+    return HOUR_IN_SECONDS / 3600 / max(speed, SLOWEST)
 
 
 class Live:
     """A thread that plays the world outside, and at the first start the people, up to different steps."""
 
-    def __init__(self, engine: Engine, ports: Ports, clock: Clock, *, speed: float) -> None:
-        """`speed` 0 stops the simulation; 1 lets bank and couriers answer within seconds."""
-        self._engine, self._clock, self._speed = engine, clock, speed
+    def __init__(self, engine: Engine, ports: Ports, clock: Clock, *, speed: float, opened: Path) -> None:
+        """`speed` 0 stops the simulation; 1 lets bank and couriers answer within seconds.
+
+        `opened` is a file that is there once the first orders are under way: a start that was broken off before is
+        taken up by the next.
+        """
+        self._engine, self._clock, self._speed, self._opened = engine, clock, speed, opened
+        self._between_orders = NEW_ORDER_EVERY / max(speed, SLOWEST)
         self._dice = Dice(SEED)
         self._outside = Outside(engine, ports, self._dice, patience=scale_of(speed))
         self._stopping = threading.Event()
@@ -72,13 +79,17 @@ class Live:
 
     def _loop(self) -> None:
         self._guarded(self._first_orders)
-        next_order = self._clock.now() + NEW_ORDER_EVERY / self._speed
+        next_order = self._clock.now() + self._between_orders
         while not self._stopping.wait(TICK_SECONDS):
             now = self._clock.now()
-            self._guarded(lambda: self._outside.tick(self._clock.now()))
+            self._guarded(self.tick)
             if now >= next_order:
-                next_order = now + NEW_ORDER_EVERY / self._speed
+                next_order = now + self._between_orders
                 self._guarded(self._new_order)
+
+    def tick(self) -> int:
+        """Bank, couriers and suppliers say what they have to say by now; returns how much that was."""
+        return self._outside.tick(self._clock.now())
 
     def _guarded(self, work: Callable[[], object]) -> None:
         """A bad moment of the simulation must not end it."""
@@ -89,20 +100,27 @@ class Live:
         except Exception:
             log.exception("demo")
 
-    def _new_order(self, changes: Mapping[str, Any] = MappingProxyType({})) -> str:
+    def _new_order(self) -> str:
         self._customers = self._customers or len(self._engine.instances(PROCESS, limit=1000).items)
         self._customers += 1
+        return self._order(order_form(self._dice, self._customers), {"source": "api"})
+
+    def _order(self, form: Mapping[str, Any], intake: Mapping[str, Any]) -> str:
         with self._engine.transaction() as session:
             number = next_order_number(session)
-            self._engine.start(PROCESS, number, WEBSHOP, submit={**order_form(self._dice, self._customers), **changes},
-                               session=session, variables={"intake": {"source": "api"}})
+            self._engine.start(PROCESS, number, WEBSHOP, submit=form, session=session,
+                               variables={"intake": dict(intake)})
         return number
 
     def _first_orders(self) -> None:
-        """Orders at different steps, so that everybody finds something to do."""
-        if self._engine.instances(PROCESS, limit=1).items:
+        """Orders at different steps, so that everybody finds something to do. Where others are, none are added."""
+        placed = self._placed()
+        if self._opened.exists() or (not any(placed) and self._engine.instances(PROCESS, limit=1).items):
             return
-        goals = {self._new_order(changes): step for step, changes in FIRST_ORDERS}
+        goals = {}
+        for n, (known, (step, changes)) in enumerate(zip(placed, FIRST_ORDERS, strict=True), start=1):
+            form = {**order_form(self._dice, n), **changes}
+            goals[known or self._order(form, {"source": "api", "order_ref": _reference(n)})] = step
 
         def leaves(task: TaskView) -> bool:
             """A task is left to real people once its order has come as far as it shall."""
@@ -111,6 +129,17 @@ class Live:
 
         people = People(self._engine, self._dice, leaves=leaves, prompt=True)
         idle = 0
-        while idle < 10 and not self._stopping.is_set():
-            idle = 0 if people.tick() + self._outside.tick(self._clock.now()) else idle + 1
-            self._stopping.wait(0.2)
+        while idle < 10:
+            idle = 0 if people.tick() + self.tick() else idle + 1
+            if self._stopping.wait(0.2):
+                return
+        self._opened.touch()
+
+    def _placed(self) -> list[str | None]:
+        """The first orders that an earlier start has placed."""
+        with self._engine.reading() as session:
+            return [order_of_reference(session, _reference(n)) for n in range(1, len(FIRST_ORDERS) + 1)]
+
+
+def _reference(n: int) -> str:
+    return f"opening-{n}"

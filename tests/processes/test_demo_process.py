@@ -2,61 +2,50 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.processes.house import House, Server
+
+pytestmark = pytest.mark.slow
+ENDED = "Every order ended and every invariant holds."
 
 
-def waybill(var: Path, *arguments: str) -> subprocess.Popen[str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("WAYBILL_")} | {"WAYBILL_VAR": str(var)}
-    return subprocess.Popen(
-        [sys.executable, "-c", "from cli import main; main()", *arguments], cwd=ROOT, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )
-
-
-def events(var: Path) -> int:
-    """Lines of history written so far."""
-    path = var / "waybill.db"
-    if not path.exists():
-        return 0
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30) as connection:
-        try:
-            return int(connection.execute("select count(*) from event").fetchone()[0])
-        except sqlite3.OperationalError:
-            return 0
-
-
-def wait_for(var: Path, process: subprocess.Popen[str], lines: int) -> None:
-    """Until the history has so many lines; fails when the process ends before."""
-    limit = time.monotonic() + 120
-    while events(var) < lines:
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < limit, "the demo does not get on"
-        time.sleep(0.05)
-
-
-@pytest.mark.slow
-def test_a_demo_killed_twice_still_brings_every_order_to_its_end(tmp_path: Path) -> None:
+def test_a_demo_killed_twice_still_brings_every_order_to_its_end(house: House) -> None:
     """kill -9 in the middle: nothing is lost and nothing is done twice."""
     for lines in (40, 120):
-        process = waybill(tmp_path, "demo", "--orders", "12", "--seed", "7")
-        wait_for(tmp_path, process, lines)
+        process = house.start("demo", "--orders", "12", "--seed", "7")
+        Server(process, "").until(lambda lines=lines: len(house.ask("select 1 from event")) >= lines, "getting on")
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-    process = waybill(tmp_path, "demo", "--orders", "12", "--seed", "7")
-    output, _ = process.communicate(timeout=300)
+    code, output = house.does("demo", "--orders", "12", "--seed", "7")
 
-    assert process.returncode == 0, output
-    assert "Every order ended and every invariant holds." in output
-    with sqlite3.connect(tmp_path / "waybill.db") as connection:
-        assert connection.execute("select count(*) from orders").fetchone()[0] == 12
+    assert code == 0, output
+    assert ENDED in output
+    assert house.ask("select count(*) from orders") == [(12,)]
+
+
+def test_a_demo_says_how_far_it_is_and_fails_when_something_is_wrong(house: House) -> None:
+    """Without a terminal there is a line now and then; a piece of stock that came from nowhere is named, exit 1."""
+    code, output = house.does("demo", "--orders", "2", "--seed", "3")
+    assert code == 0, output
+    assert " of 2 orders ended" in output.splitlines()[0]
+    assert "orders closed" in output
+    assert ENDED in output
+
+    with sqlite3.connect(house.var / "waybill.db") as connection:
+        connection.execute("update stock set on_hand = on_hand + 1 where sku = 'product-a' and region = 'europe'")
+        connection.execute("update event set body = replace(body, '{', '[') where seq = 3")
+    code, output = house.does("demo", "--orders", "0", "--seed", "3")
+    assert code == 1
+    assert "BROKEN  stock: ('product-a', 'europe') has" in output
+    assert "event 3: its content does not match its hash; the row was changed." in output
+    assert ENDED not in output
+
+    code, output = house.does("audit", "verify", "WB-10001")
+    assert (code, output) == (
+        1, "WB-10001: event 3: its content does not match its hash; the row was changed.\n"
+    )
