@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,17 @@ import app
 from app import Counterparties, Parts
 from engine.base import Library
 from engine.store.database import Database
+from handlers.documents import Renderer
 from migrations import METADATA as TABLES
-from settings import load
+from settings import ROOT, load
 from tests.scenarios.shop import Shop
 
+POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
 SQLITE_ONLY = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-"""For rules in which the database plays no part, and for tests that take long."""
+"""For rules in which the database plays no part."""
+EVERYWHERE = os.environ.get("WAYBILL_TEST_EVERYWHERE", "") not in ("", "0")
+SQLITE_USUALLY = pytest.mark.parametrize("database", ["sqlite", *([POSTGRES] if EVERYWHERE else [])], indirect=True)
+"""For files of which other tests cover the same statements: on PostgreSQL too with WAYBILL_TEST_EVERYWHERE=1."""
 
 
 class Outside:
@@ -91,7 +98,7 @@ def empty(database: Database) -> None:
             connection.execute(table.delete())
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["sqlite", POSTGRES])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database in which the shop is installed, once of each kind."""
     if request.param == "sqlite":
@@ -111,8 +118,18 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     database.dispose()
 
 
+@pytest.fixture(scope="session")
+def renderer() -> Renderer:
+    """Fonts and mail sources are read once."""
+    return Renderer(ROOT / "documents")
+
+
 @pytest.fixture
-def parts(database: Database, tmp_path: Path, clock: Any, outside: Outside, library: Library) -> Iterator[Parts]:
+def parts(
+    database: Database, tmp_path: Path, clock: Any, outside: Outside, library: Library, renderer: Renderer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Parts]:
+    monkeypatch.setattr(app, "Renderer", lambda folder: copy(renderer))
     settings = load(var=tmp_path / "var", demo=True, database_url=database.url.render_as_string(False))
     parts = app.build(settings, clock=clock, counterparties=outside.counterparties())
     parts.engine.library = library

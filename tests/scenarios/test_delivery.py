@@ -11,8 +11,10 @@ from engine.views import Actor
 from handlers.couriers.embedded import Fault
 from handlers.couriers.journeys import Plan
 from handlers.tables import Payment, Reservation, Shipment, Stock
-from tests.scenarios.conftest import Outside
+from tests.scenarios.conftest import SQLITE_USUALLY, Outside
 from tests.scenarios.shop import OrderHandle, Shop
+
+pytestmark = SQLITE_USUALLY
 
 OWNER = Actor("owner", frozenset({"owner"}), sees_all=True)
 

@@ -9,7 +9,10 @@ import pytest
 from engine.errors import InvalidForm
 from handlers.contract import Call
 from handlers.tables import Stock
+from tests.scenarios.conftest import SQLITE_USUALLY
 from tests.scenarios.shop import Shop
+
+pytestmark = SQLITE_USUALLY
 
 # --- doubtful details ----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
+from tests.scenarios.conftest import SQLITE_USUALLY
 from tests.scenarios.shop import OrderHandle, Shop
+
+pytestmark = SQLITE_USUALLY
 
 
 @pytest.fixture

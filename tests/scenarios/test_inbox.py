@@ -15,8 +15,10 @@ from engine.errors import (
     TakenByAnother,
 )
 from engine.views import Actor
-from tests.scenarios.conftest import SQLITE_ONLY
+from tests.scenarios.conftest import SQLITE_USUALLY
 from tests.scenarios.shop import PEOPLE, OrderHandle, Shop
+
+pytestmark = SQLITE_USUALLY
 
 ANN, BEN = (Actor(name, frozenset({"warehouse"})) for name in ("ann", "ben"))
 ADMIN = Actor("admin", frozenset({"admin"}), sees_all=True)
@@ -185,7 +187,6 @@ def test_the_inbox_shows_what_is_due_soonest_first_page_by_page(shop: Shop) -> N
 # --- what a form takes
 
 
-@SQLITE_ONLY
 @pytest.mark.parametrize(("change", "field"), [
     ({"surprise": 1}, "/surprise"),
     ({"decision": "approve"}, "/decision"),
@@ -213,7 +214,6 @@ def test_a_form_is_refused_field_by_field(shop: Shop, order: OrderHandle, change
     assert len(order.history()) == events
 
 
-@SQLITE_ONLY
 def test_a_gate_has_no_form(shop: Shop) -> None:
     """It is decided, not completed; and a form is not decided."""
     order = shop.places_order()
@@ -225,7 +225,6 @@ def test_a_gate_has_no_form(shop: Shop) -> None:
         shop.engine.decide(order.task(STEP).id, ANN, "approve", comment="", snapshot="")
 
 
-@SQLITE_ONLY
 def test_an_order_with_a_bad_form_is_not_taken(shop: Shop) -> None:
     """Nothing is stored: no order, no instance, no history."""
     from engine.errors import InvalidForm as Refused

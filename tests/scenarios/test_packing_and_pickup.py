@@ -10,8 +10,10 @@ from engine.errors import InvalidForm
 from handlers.couriers.embedded import Fault
 from handlers.couriers.journeys import Plan
 from handlers.tables import Shipment
-from tests.scenarios.conftest import Outside
+from tests.scenarios.conftest import SQLITE_USUALLY, Outside
 from tests.scenarios.shop import PEOPLE, OrderHandle, Shop
+
+pytestmark = SQLITE_USUALLY
 
 
 def shipments(order: OrderHandle) -> list[tuple[str, str]]:
