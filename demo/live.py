@@ -78,62 +78,76 @@ class Live:
             self._thread.join(10)
 
     def _loop(self) -> None:
-        self._guarded(self._first_orders)
+        self._open()
         next_order = self._clock.now() + self._between_orders
         while not self._stopping.wait(TICK_SECONDS):
             now = self._clock.now()
             self._guarded(self.tick)
             if now >= next_order:
                 next_order = now + self._between_orders
-                self._guarded(self._new_order)
+                self._guarded(lambda: len(self.new_order()))
 
     def tick(self) -> int:
         """Bank, couriers and suppliers say what they have to say by now; returns how much that was."""
         return self._outside.tick(self._clock.now())
 
-    def _guarded(self, work: Callable[[], object]) -> None:
-        """A bad moment of the simulation must not end it."""
+    def _open(self) -> None:
         try:
-            work()
+            people = self.first_orders()
+        except Exception:
+            log.exception("demo")
+            return
+        idle = 0
+        while people is not None and idle < 10:
+            idle = 0 if self._guarded(people.tick) + self._guarded(self.tick) else idle + 1
+            if self._stopping.wait(0.2):
+                return
+        self._opened.touch()
+
+    def _guarded(self, work: Callable[[], int]) -> int:
+        """A bad moment of the simulation must not end it; it counts as one in which nothing was done."""
+        try:
+            return work()
         except WaybillError as error:
             log.warning("demo", error=str(error))
         except Exception:
             log.exception("demo")
+        return 0
 
-    def _new_order(self) -> str:
+    def new_order(self) -> str:
+        """The next customer orders; returns the order's number."""
         self._customers = self._customers or len(self._engine.instances(PROCESS, limit=1000).items)
         self._customers += 1
-        return self._order(order_form(self._dice, self._customers), {"source": "api"})
+        return self.order(order_form(self._dice, self._customers))
 
-    def _order(self, form: Mapping[str, Any], intake: Mapping[str, Any]) -> str:
+    def order(self, form: Mapping[str, Any], reference: str | None = None) -> str:
+        """A customer orders what the form says; returns the order's number."""
+        intake = {"source": "api"} | ({"order_ref": reference} if reference else {})
         with self._engine.transaction() as session:
             number = next_order_number(session)
             self._engine.start(PROCESS, number, WEBSHOP, submit=form, session=session,
-                               variables={"intake": dict(intake)})
+                               variables={"intake": intake})
         return number
 
-    def _first_orders(self) -> None:
-        """Orders at different steps, so that everybody finds something to do. Where others are, none are added."""
+    def first_orders(self) -> People | None:
+        """Places orders for different steps, so that everybody finds something to do, and returns who works on them.
+
+        None when they are under way already, or when the shop has other orders.
+        """
         placed = self._placed()
         if self._opened.exists() or (not any(placed) and self._engine.instances(PROCESS, limit=1).items):
-            return
+            return None
         goals = {}
         for n, (known, (step, changes)) in enumerate(zip(placed, FIRST_ORDERS, strict=True), start=1):
             form = {**order_form(self._dice, n), **changes}
-            goals[known or self._order(form, {"source": "api", "order_ref": _reference(n)})] = step
+            goals[known or self.order(form, _reference(n))] = step
 
         def leaves(task: TaskView) -> bool:
             """A task is left to real people once its order has come as far as it shall."""
             reached = task.step or self._engine.instance(task.order).step or 0
             return reached >= goals.get(task.order, 0)
 
-        people = People(self._engine, self._dice, leaves=leaves, prompt=True)
-        idle = 0
-        while idle < 10:
-            idle = 0 if people.tick() + self.tick() else idle + 1
-            if self._stopping.wait(0.2):
-                return
-        self._opened.touch()
+        return People(self._engine, self._dice, leaves=leaves, prompt=True)
 
     def _placed(self) -> list[str | None]:
         """The first orders that an earlier start has placed."""

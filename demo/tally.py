@@ -47,6 +47,7 @@ _ELEMENTS = {
 _GATES = {"approve_reservation": "gate 5", "approve_payment": "gate 8"}
 _CODES = {"payment_declined": "payments declined", "booking_failed": "bookings failed",
           "booking_stands": "cancelled bookings refused by the courier", "refund_refused": "refunds refused"}
+_ENDED = ("closed", "cancelled")
 _REPORTS = ("delayed", "lost", "refused", "returned", "delivered")
 
 
@@ -113,6 +114,12 @@ def _stock(session: Session) -> Iterator[str]:
             yield f"stock: {place} has {row.on_hand} on hand, its movements add up to {moved.get(place, 0)}"
         if held.get(place, 0) != row.reserved:
             yield f"stock: {place} has {row.reserved} reserved, its reservations add up to {held.get(place, 0)}"
+    for reference, state in session.execute(
+        select(Reservation.reference, Reservation.state)
+        .join(Instance, Instance.business_key == Reservation.order_number)
+        .where(Instance.status.in_(_ENDED), Reservation.state.in_(("held", "picked")))
+    ):
+        yield f"stock: {reference} is still {state}, and its order has ended"
 
 
 def _money(session: Session, ports: Ports) -> Iterator[str]:
@@ -127,7 +134,7 @@ def _money(session: Session, ports: Ports) -> Iterator[str]:
     ledger = ports.payments.balances() if isinstance(ports.payments, EmbeddedProvider) else None
     by_hand = set(session.scalars(select(Payment.order_number).where(Payment.method == "by_hand")))
     for number, status in session.execute(
-        select(Instance.business_key, Instance.status).where(Instance.status.in_(("closed", "cancelled")))
+        select(Instance.business_key, Instance.status).where(Instance.status.in_(_ENDED))
     ):
         if owed[number] != paid[number]:
             yield f"money: {number} ({status}) owes {owed[number]} and has paid {paid[number]}"
@@ -161,7 +168,7 @@ def _work(session: Session) -> Iterator[str]:
         yield f"orders: {number} has ended and was not closed in the system"
     for state, count in session.execute(
         select(Job.state, func.count()).join(Instance, Instance.id == Job.instance_id)
-        .where(Instance.status.in_(("closed", "cancelled")), Job.state.in_(("ready", "leased", "dead")))
+        .where(Instance.status.in_(_ENDED), Job.state.in_(("ready", "leased", "dead")))
         .group_by(Job.state)
     ):
         yield f"jobs: {count} {state} jobs of orders that have ended"
