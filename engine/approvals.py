@@ -10,15 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from engine.codec import digest, pack, unpack
-from engine.commands import Commands
+from engine.commands import Commands, sentence
 from engine.definitions import Element
 from engine.errors import (
     AlreadyDecided,
+    Conflict,
     EngineError,
     InvalidForm,
+    NotAllowed,
     NotAnApprover,
     NotFound,
     SeparationOfDuties,
@@ -27,7 +30,7 @@ from engine.errors import (
 from engine.expressions import compile_expression
 from engine.forms import text_fault
 from engine.rows import signature_view, task_view
-from engine.store.tables import Signature, Task
+from engine.store.tables import Job, Signature, Task
 from engine.unit import Unit
 from engine.views import SYSTEM, Actor, Approval, Decision, TaskView
 from handlers.contract import FieldError
@@ -52,6 +55,11 @@ class Approvals(Commands):
         except (SeparationOfDuties, NotAnApprover) as refusal:
             self._record_refusal(task_id, actor, decision, refusal)
             raise
+        except (InvalidForm, NotFound, NotAllowed, Conflict, OperationalError):
+            raise
+        except Exception as error:  # noqa: BLE001 - what an approver wrote must survive whatever went wrong
+            given = {"decision": decision, "comment": comment, "snapshot": snapshot, "send_back_to": send_back_to}
+            return self._keep_decision(task_id, actor, given, sentence(error))
 
     def _decide(
         self, tx: Session, task_id: str, actor: Actor, decision: Decision, comment: str, snapshot: str,
@@ -104,6 +112,27 @@ class Approvals(Commands):
         unit.advance()
         unit.save()
         return task_view(row), have, need
+
+    def _keep_decision(
+        self, task_id: str, actor: Actor, given: Mapping[str, Any], error: str
+    ) -> tuple[TaskView, int, int]:
+        """Keeps a decision that could not be taken, unforeseen: an incident, the gate still open; a retry takes it."""
+        with self.transaction() as tx:
+            unit, row = self._locked_task(tx, task_id, actor)
+            element = unit.definition.diagram(row.process).elements[row.element]
+            have = len(tx.scalars(select(Signature.id).where(Signature.task_id == task_id)).all())
+            self._withdraw_incidents(tx, task_id)
+            unit.incident("decision", element, key=f"{task_id}:decision", task_id=task_id, error=error,
+                          arguments={**given, "actor": actor.name, "teams": sorted(actor.teams)})
+            unit.save()
+            return task_view(row), have, have + 1
+
+    def repeat_decision(self, tx: Session, job: Job, given: Mapping[str, Any]) -> None:
+        """Takes a decision again that was kept when taking it failed. The actor has signed it then."""
+        assert job.task_id is not None
+        actor = Actor(given["actor"], frozenset(given["teams"]))
+        self._decide(tx, job.task_id, actor, given["decision"], given["comment"], given["snapshot"],
+                     given["send_back_to"])
 
     def _record_refusal(self, task_id: str, actor: Actor, decision: str, refusal: EngineError) -> None:
         with self.transaction() as tx:

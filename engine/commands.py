@@ -97,7 +97,7 @@ class Commands(EngineBase):
         except (InvalidForm, NotFound, NotAllowed, Conflict, OperationalError):
             raise
         except Exception as error:  # noqa: BLE001 - the person's input must survive whatever went wrong
-            return self._keep(task_id, actor, data, _sentence(error))
+            return self._keep(task_id, actor, data, sentence(error))
 
     def _complete_task(
         self, tx: Session, task_id: str, actor: Actor, data: Mapping[str, Any], revision: int | None
@@ -161,15 +161,19 @@ class Commands(EngineBase):
             row.draft, row.assignee = pack(dict(data)), actor.name
             row.claimed_at = row.claimed_at or self.clock.now()
             row.revision += 1
-            tx.execute(
-                update(Job).where(Job.task_id == task_id, Job.kind == "form", Job.state == "dead")
-                .values(state="withdrawn", updated_at=self.clock.now())
-            )
+            self._withdraw_incidents(tx, task_id)
             unit.incident("form", element, key=f"{task_id}:form", task_id=task_id, error=error,
                           operation=element.properties.get("onComplete"),
                           arguments={"data": dict(data), "actor": actor.name, "teams": sorted(actor.teams)})
             unit.save()
             return task_view(row)
+
+    def _withdraw_incidents(self, tx: Session, task_id: str) -> None:
+        """Ends the incidents of what a person has submitted before: the newest one is the one to retry."""
+        tx.execute(
+            update(Job).where(Job.task_id == task_id, Job.kind.in_(("form", "decision")), Job.state == "dead")
+            .values(state="withdrawn", updated_at=self.clock.now())
+        )
 
     def deliver(
         self, name: str, business_key: str, payload: Mapping[str, Any], *, source: str, message_id: str,
@@ -191,7 +195,7 @@ class Commands(EngineBase):
         except Exception as error:
             if session is not None:
                 raise
-            return self._keep_message(message, _sentence(error))
+            return self._keep_message(message, sentence(error))
 
     def _take(self, tx: Session, message: Mapping[str, Any]) -> bool:
         """Stores a message and gives it to whoever waits; False when it was stored before."""
@@ -268,6 +272,6 @@ class Commands(EngineBase):
         unit.save()
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
     """An unforeseen failure as an incident shows it; errors of our own are sentences already."""
     return str(error) if isinstance(error, WaybillError) else describe(error)

@@ -210,6 +210,10 @@ class Jobs(Approvals):
             tx.flush()
             self.repeat_form(tx, job, unpack(job.arguments))
             return
+        if job.kind == "decision":
+            tx.flush()
+            self.repeat_decision(tx, job, unpack(job.arguments))
+            return
         if job.kind == "message":
             unit.advance()
             unit.save()

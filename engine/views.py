@@ -170,7 +170,7 @@ class JobView:
     name: str | None
     step: int | None
     kind: str
-    """operation, timer, due; step, form, message: what failed in a command and can be tried again."""
+    """operation, timer, due; step, form, decision, message: what failed in a command and can be tried again."""
     operation: str | None
     key: str
     state: JobState

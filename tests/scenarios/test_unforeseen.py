@@ -229,6 +229,27 @@ def test_a_form_that_leads_into_a_broken_decision_is_kept(shop: Shop) -> None:
     assert order.open_elements() == ["approve_reservation"]
 
 
+def test_a_decision_that_cannot_be_taken_is_kept(shop: Shop) -> None:
+    """The gate stays open, the decision is an incident with its comment, and a retry takes it under the same name."""
+    gate = "approve_reservation"
+    order = shop.places_order(payment_method="bank_transfer")
+    shop.replaces("invoice.generate", lambda call: {})
+
+    task, have, _ = order.is_decided(gate, comment="Looks right.")
+    again, _, _ = order.is_decided(gate, comment="Still right.")
+
+    assert (task.state, again.state, have) == ("open", "open", 0)
+    [incident] = order.incidents()
+    assert (incident.kind, incident.element) == ("decision", gate)
+    assert "invoice.due" in incident.error
+    shop.replaces("invoice.generate", None)
+    retry(shop, order)
+    assert order.variables[gate]["comment"] == "Still right."
+    assert order.variables[gate]["signed_by"] == ["stock-approver"]
+    assert order.waits_at() == ["wait_for_transfer"]
+    assert order.incidents() == []
+
+
 # --- external operations
 
 
