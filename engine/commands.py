@@ -242,8 +242,8 @@ class Commands(EngineBase):
             unit.save()
         return True
 
-    def cancel(self, business_key: str, actor: Actor, reason: str) -> InstanceView:
-        """Cancels an order: its tokens end, and the undo process runs. Again changes nothing.
+    def cancel(self, business_key: str, actor: Actor, reason: str) -> tuple[InstanceView, bool]:
+        """Cancels an order: its tokens end, and the undo process runs. Again changes nothing and returns False.
 
         TooLate once an element marked `commits` has completed, or when the order has ended.
         """
@@ -251,7 +251,7 @@ class Commands(EngineBase):
         with self.transaction() as tx:
             unit = Unit.lock(self, tx, actor, key=business_key)
             if unit.status in ("cancelling", "cancelled"):
-                return instance_view(unit.row, unit.definition)
+                return instance_view(unit.row, unit.definition), False
             if unit.status == "closed":
                 raise TooLate(f"{business_key} is closed.")
             if unit.committed:
@@ -260,7 +260,7 @@ class Commands(EngineBase):
             unit.begin_cancellation(reason)
             unit.save()
             row = tx.scalars(select(Instance).where(Instance.id == unit.row.id)).one()
-            return instance_view(row, unit.definition)
+            return instance_view(row, unit.definition), True
 
     def repeat_form(self, tx: Session, job: Job, arguments: Mapping[str, Any]) -> None:
         """Completes a task again with the input that was kept when completing it failed."""

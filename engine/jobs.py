@@ -225,6 +225,7 @@ class Jobs(Approvals):
             if unit.run.fire_timer(job.task_id or "", element.id):
                 unit.event("timer", element, actor=SYSTEM.name)
                 unit.told.add(element.id)
+                unit.reason = f"{element.name}."
                 unit.advance()
         elif job.kind == "step":
             self._repeat_step(unit, job, element)

@@ -81,6 +81,7 @@ class OperationCalls(ABC):
     visits: dict[str, int]
     jobs: list[dict[str, Any]]
     told: set[str]
+    reason: str | None
 
     @property
     @abstractmethod
@@ -142,6 +143,7 @@ class OperationCalls(ABC):
     def refuse(self, task_id: str, element: Element, refusal: Refused, *, operation: str | None) -> None:
         """Sends a business refusal to its own boundary; one that nobody catches becomes an incident."""
         boundary = self.run.refuse(task_id, refusal.code)
+        self.reason = refusal.message
         self.event("refused", element, actor="waybill", code=refusal.code, message=refusal.message)
         if boundary is not None:
             self.told.add(boundary.id)

@@ -20,7 +20,7 @@ def task_view(row: Task) -> TaskView:
         team=row.team, assignee=row.assignee, claimed_at=row.claimed_at, created_at=row.created_at,
         due_at=row.due_at if row.has_due else None, priority=row.priority, kind=cast(TaskKind, row.kind),
         state=cast(TaskState, row.state), revision=row.revision, completed_by=row.completed_by,
-        completed_at=row.completed_at,
+        completed_at=row.completed_at, reason=row.reason,
     )
 
 

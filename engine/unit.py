@@ -45,6 +45,8 @@ class Unit(OperationCalls):
         self.seq, self.head = row.seq, row.head
         self.ended_at = row.ended_at
         self.jobs: list[dict[str, Any]] = []
+        self.reason: str | None = None
+        """Why this command leaves the usual way; user tasks that it opens say so."""
         self.comment: str | None = None
         """The reason a person gave in this command; an end event that cancels quotes it."""
         self._known = dict(self.variables)
@@ -346,7 +348,7 @@ class Unit(OperationCalls):
             "element": element.id, "name": element.name, "step": element.step,
             "team": element.properties.get("team", ""), "escalate_to": element.properties.get("escalateTo"),
             "kind": "approval" if element.is_approval else "form", "state": "open", "assignee": None,
-            "claimed_at": None, "created_at": now, "due_at": due_at, "has_due": bool(due), "priority": 0,
+            "claimed_at": None, "created_at": now, "due_at": due_at, "has_due": bool(due), "priority": 0, "reason": self.reason,
             "revision": 1, "draft": None, "data": None, "completed_by": None, "completed_at": None,
         }
 

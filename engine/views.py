@@ -63,6 +63,8 @@ class TaskView:
     revision: int
     completed_by: str | None = None
     completed_at: datetime | None = None
+    reason: str | None = None
+    """Why it was opened, when something went another way than usual, as a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

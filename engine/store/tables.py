@@ -88,6 +88,8 @@ class Task(Base):
     """Tasks without a `due` property fall due a year later, so that every list sorts by one column."""
     has_due: Mapped[bool]
     priority: Mapped[int]
+    reason: Mapped[str | None] = mapped_column(Text)
+    """Why it was opened, when something went another way than usual: a refusal's or a timer's own words."""
     revision: Mapped[int]
     draft: Mapped[bytes | None] = mapped_column(LargeBinary)
     data: Mapped[bytes | None] = mapped_column(LargeBinary)

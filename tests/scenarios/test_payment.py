@@ -328,3 +328,10 @@ def test_a_late_gate_keeps_its_money(shop: Shop) -> None:
     assert order.task(GATE).priority == 1
     assert order.money()["refunded"] == 0
     assert shop.clock.now() - order.task(GATE).created_at >= timedelta(days=30)
+
+
+def test_the_task_says_why_it_was_opened(shop: Shop) -> None:
+    """A person who resolves a problem reads first what the problem is."""
+    order = shop.places_order(payment_token="tok_insufficient_funds").goes_to("resolve_payment")
+
+    assert "insufficient funds" in str(order.task("resolve_payment").reason)
