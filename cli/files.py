@@ -90,7 +90,7 @@ def take_order(parts: Parts, order: ImportedOrder) -> bool:
 def finish(accepted: int, what: str, errors: Sequence[RowError]) -> None:
     """Says what became of a file, and ends with 3 when something in it was refused."""
     click.echo(f"{accepted} {what} taken.")
-    for error in errors:
+    for error in sorted(errors, key=lambda error: error.line):
         click.echo(str(error), err=True)
     if errors:
         sys.exit(3)
