@@ -10,7 +10,7 @@ from datetime import datetime
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
-from sqlalchemy import JSON, ForeignKey, String, select
+from sqlalchemy import JSON, ForeignKey, String, delete, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from engine.views import Actor
@@ -81,6 +81,15 @@ class ApiToken(Base):
     created_at: Mapped[datetime]
 
 
+class EndedSession(Base):
+    """A session that was signed out of: its cookie is refused until it would have run out by itself."""
+
+    __tablename__ = "ended_session"
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the session's random id."""
+    until: Mapped[datetime]
+
+
 class AccountError(WaybillError):
     """An account that cannot be made as asked."""
 
@@ -110,6 +119,18 @@ def users(session: Session) -> list[User]:
 def find_user(session: Session, name: str) -> User | None:
     """The person of that name, active or not."""
     return session.get(User, name)
+
+
+def user_of_session(session: Session, name: str, session_id: str) -> User | None:
+    """The active person a session belongs to, or None when it was signed out of. One statement."""
+    ended = select(EndedSession.hash).where(EndedSession.hash == _digest(session_id)).exists()
+    return session.scalar(select(User).where(User.name == name, User.active.is_(True), ~ended))
+
+
+def end_session(session: Session, session_id: str, now: datetime, until: datetime) -> None:
+    """Refuses a session from now on. `until`: when its cookie runs out; those that have are forgotten."""
+    session.execute(delete(EndedSession).where(EndedSession.until <= now))
+    session.merge(EndedSession(hash=_digest(session_id), until=until))
 
 
 def display_names(session: Session, names: Iterable[str | None] | None = None) -> dict[str, str]:

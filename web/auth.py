@@ -16,6 +16,7 @@ from web.permissions import SIGNED, allowed
 from web.services import current_services
 
 _csrf = CSRFProtect()
+_SESSION_ID = "id"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -61,14 +62,20 @@ def current_person() -> Person | None:
 def sign_in(who: Person) -> None:
     """Starts a fresh session: nothing of the one before survives."""
     session.clear()
-    session["id"] = secrets.token_urlsafe(16)
+    session[_SESSION_ID] = secrets.token_urlsafe(16)
     session.permanent = True
     login_user(who)
     g.person = who
 
 
 def sign_out() -> None:
-    """Ends the session."""
+    """Ends this session, also for whoever has a copy of its cookie; other sessions of the person go on."""
+    session_id = session.get(_SESSION_ID)
+    if session_id and current_user.is_authenticated:
+        services = current_services()
+        now = services.wall_clock.now()  # the cookie's own time stamp is the machine's as well
+        with services.database.write() as database:
+            accounts.end_session(database, session_id, now, now + current_app.permanent_session_lifetime)
     logout_user()
     session.clear()
     g.person = None
@@ -93,8 +100,8 @@ def init_auth(app: Flask) -> None:
     def load(identity: str) -> Person | None:
         epoch, _, name = identity.partition(":")
         with current_services().database.read() as database:
-            user = accounts.find_user(database, name)
-            return person(user) if user and user.active and str(user.session_epoch) == epoch else None
+            user = accounts.user_of_session(database, name, session.get(_SESSION_ID, ""))
+            return person(user) if user and str(user.session_epoch) == epoch else None
 
     app.config["WTF_CSRF_CHECK_DEFAULT"] = False
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # as long as the session: a form that lay open over lunch is still good

@@ -597,4 +597,10 @@ def upgrade() -> None:
     with op.batch_alter_table("api_token", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_api_token_user"), ["user"], unique=False)
 
+    op.create_table(
+        "ended_session",
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("hash"),
+    )
     # ### end Alembic commands ###

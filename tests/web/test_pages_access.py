@@ -84,6 +84,21 @@ def test_signing_out_ends_the_session(world: World) -> None:
     assert who.goes("/orders").heading == "Sign in"
 
 
+def test_a_copied_cookie_is_refused_after_signing_out(world: World) -> None:
+    """Signing out ends the session itself, not only the browser's cookie; another session of the person goes on."""
+    who, elsewhere, thief = visitor(world, "sales"), visitor(world, "sales"), Visitor(world.app)
+    cookie = who.client.get_cookie("waybill")
+    assert cookie is not None
+    thief.client.set_cookie("waybill", cookie.value)
+    assert thief.goes("/inbox").heading == "Inbox"
+
+    who.sends("/sign-out", who.goes("/inbox").form("/sign-out"))
+
+    assert thief.goes("/inbox").heading == "Sign in"
+    assert thief.client.get("/api/v1/orders").status_code == 401
+    assert elsewhere.goes("/inbox").heading == "Inbox"
+
+
 @pytest.mark.parametrize(
     "target",
     [
