@@ -173,7 +173,8 @@ class Inbox(Jobs):
         context = forms.context_of(unit, element) if is_open and approval is None else FormContext()
         schema = {} if approval else forms.schema_for(unit.definition.form(element), context)
         incident = session.execute(
-            select(Job.error).where(Job.task_id == row.id, Job.kind == "form", Job.state == "dead").limit(1)
+            select(Job.error)
+            .where(Job.task_id == row.id, Job.kind.in_(("form", "decision")), Job.state == "dead").limit(1)
         ).scalar_one_or_none()
         return TaskDetail(
             task=task_view(row), form=schema, ui=unit.definition.ui(element) if not approval else {},
