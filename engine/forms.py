@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
 from engine.errors import EngineError, InvalidForm
 from handlers.contract import Choice, FieldError, FormContext
@@ -24,6 +26,10 @@ MAX_DEPTH = 32
 """How deep lists and objects may lie in one another."""
 MAX_NUMBER = 2**53
 """The largest whole number that every reader of JSON understands."""
+LONG_TEXT = 500
+"""A text that may be this long may have several lines; a shorter one is a single line."""
+LONGEST_LIST_TOLD = 20
+"""How many entries of a pick list an error message names."""
 
 
 def context_of(unit: Unit, element: Element) -> FormContext:
@@ -79,10 +85,10 @@ def check_values(data: Any, *, limit: int = MAX_BYTES, at: str = "") -> None:
 
 
 def text_fault(text: Any) -> str | None:
-    """Why a text cannot be stored: a NUL sign, or half a character."""
+    """Why a text cannot be stored and shown: a control character other than tab and line break, half a character."""
     if not isinstance(text, str):
         return "This is not a text."
-    if "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+    if any(unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\t\n\r" for sign in text):
         return "This holds a sign that no text may hold. Type it again."
     return None
 
@@ -109,14 +115,23 @@ def kept(schema: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check(schema: Mapping[str, Any], data: Any) -> None:
-    """InvalidForm with every fault of `data`, each with a JSON pointer to its field."""
-    validator = Draft202012Validator(schema, format_checker=FormatChecker())
+    """InvalidForm with every fault of `data`, each with a JSON pointer to its field.
+
+    Beyond JSON Schema: a text needs a sign that can be seen, and a single line (`LONG_TEXT`) holds no line break and
+    no sign that turns the direction of writing around.
+    """
+    validator = _Validator(schema, format_checker=FormatChecker())
     found: dict[str, str] = {}
-    for error in sorted(validator.iter_errors(data), key=lambda e: [str(p) for p in e.absolute_path]):
+    for error in sorted(validator.iter_errors(data), key=_telling):
         for fault in _faults(error):
             found.setdefault(fault.field, fault.message)
     if found:
         raise InvalidForm([FieldError(field, message) for field, message in found.items()])
+
+
+def _telling(error: ValidationError) -> tuple[list[str], bool]:
+    """By field; what can be chosen says more than how long a text may be."""
+    return [str(part) for part in error.absolute_path], error.validator not in ("oneOf", "enum")
 
 
 def _choice(choice: Choice) -> dict[str, str]:
@@ -166,7 +181,7 @@ def _message(error: ValidationError, rule: Any, limit: Any) -> str:
         case "minLength":
             return f"Enter at least {limit} characters."
         case "maxLength":
-            return f"Enter at most {limit} characters."
+            return line_fault(str(error.instance), limit) or f"Enter at most {_count(limit, 'character')}."
         case "minimum":
             return f"Enter {limit} or more."
         case "exclusiveMinimum":
@@ -176,18 +191,17 @@ def _message(error: ValidationError, rule: Any, limit: Any) -> str:
         case "exclusiveMaximum":
             return f"Enter less than {limit}."
         case "minItems":
-            return f"Add at least {limit}."
+            return _too_few(schema, limit)
         case "maxItems":
-            return f"Give at most {limit}."
+            return f"Take some out: there may be {limit} at most."
         case "uniqueItems":
             return "Each may stand here once."
         case "enum":
-            return f"Choose one of: {', '.join(str(v) for v in limit)}."
+            return _choose([str(v) for v in limit])
         case "const":
             return f"This must be {limit}."
         case "oneOf":
-            titles = [str(option.get("title", option.get("const"))) for option in limit]
-            return f"Choose one of: {', '.join(titles[:20])}." if titles else "There is nothing to choose from."
+            return _choose([str(option.get("title", option.get("const"))) for option in limit])
         case "pattern":
             return str(schema.get("description") or "This is not in the expected form.")
         case "format":
@@ -199,3 +213,75 @@ def _message(error: ValidationError, rule: Any, limit: Any) -> str:
 
 _TYPES = {"string": "a text", "integer": "a whole number", "number": "a number", "boolean": "yes or no",
           "array": "a list", "object": "an object"}
+
+
+def _choose(titles: list[str]) -> str:
+    if not titles:
+        return "There is nothing to choose from."
+    if len(titles) > LONGEST_LIST_TOLD:
+        return "Choose one of the list."
+    return f"Choose one of: {', '.join(titles)}." if len(titles) > 1 else f"Choose {titles[0]}."
+
+
+def _too_few(schema: Mapping[str, Any], least: int) -> str:
+    """Rows are added; of a list of choices some are ticked."""
+    verb = "Add" if schema.get("items", {}).get("type") == "object" else "Tick"
+    return f"{verb} at least {'one' if least == 1 else least}."
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+# --- texts and pick lists --------------------------------------------------------------------------------------------
+
+_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Embeddings, overrides and isolates: what follows is shown in another order than it is stored."""
+_BREAKS = frozenset("\n\r\u2028\u2029")
+_BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and signs by their category that are drawn as nothing."""
+
+
+def line_fault(text: str, longest: int) -> str | None:
+    """Why a text that may have `longest` characters cannot be read or would not stay in its line, whatever its length.
+
+    A text of blanks alone counts as left empty and is none of this function's business.
+    """
+    if text.strip() and not any(_is_seen(sign) for sign in text):
+        return "This holds no sign that can be seen. Type it again."
+    if longest >= LONG_TEXT:
+        return None
+    if not _BREAKS.isdisjoint(text):
+        return "Write this in one line."
+    if not _TURNS.isdisjoint(text):
+        return "This holds a sign that turns the direction of writing around. Type it again without it."
+    return None
+
+
+def _is_seen(sign: str) -> bool:
+    return unicodedata.category(sign)[0] in "LNPS" and sign not in _BLANK_LETTERS
+
+
+def _max_length(_validator: Any, longest: int, value: Any, _schema: Any) -> Iterator[ValidationError]:
+    if isinstance(value, str) and (len(value) > longest or line_fault(value, longest)):
+        yield ValidationError("not a text of this length that can be read")
+
+
+def _min_length(_validator: Any, least: int, value: Any, _schema: Any) -> Iterator[ValidationError]:
+    if isinstance(value, str) and (len(value) < least or (least and not value.strip())):
+        yield ValidationError("too short, or nothing but blanks")
+
+
+def _one_of(validator: Any, options: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
+    """A pick list of texts by a set instead of one schema after the other: a list of countries is looked up at once."""
+    if all(option.keys() <= {"const", "title"} and isinstance(option.get("const"), str) for option in options):
+        if not isinstance(value, str) or value not in {option["const"] for option in options}:
+            yield ValidationError("none of the list")
+    else:
+        yield from Draft202012Validator.VALIDATORS["oneOf"](validator, options, value, schema)
+
+
+_Validator = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, {"maxLength": _max_length, "minLength": _min_length, "oneOf": _one_of}
+)
+"""JSON Schema 2020-12 with the rules for texts that people read, and fast pick lists."""

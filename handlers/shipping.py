@@ -14,7 +14,7 @@ from handlers import inventory, papers
 from handlers.contract import Call, Choice, Fact, FieldError, FormContext, Problem, operation
 from handlers.countries import country_name, find_country
 from handlers.orders import load_order, order_variable
-from handlers.picklists import REGIONS, SHIPPING_METHODS
+from handlers.picklists import REGIONS, SHIPPING_METHODS, countries
 from handlers.stock import live_reservation, ship, stock_levels, wanted
 from handlers.tables import Invoice, Order, Parcel, ParcelLine, Product, Shipment, TrackingReport
 
@@ -126,7 +126,10 @@ def prepare_form(call: Call) -> FormContext:
     return FormContext(
         data=data,
         example=data,
-        choices={"lines.sku": tuple(Choice(sku, name) for sku, name in names.items())},
+        choices={
+            "lines.sku": tuple(Choice(sku, name) for sku, name in names.items()),
+            "country": countries(),
+        },
         facts=(
             *(Fact(names[sku], f"{quantity:,} from {where}") for sku, where, quantity in picks),
             Fact("Ship to", ", ".join([order.customer_name, *papers.address(order)])),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from engine.forms import LONG_TEXT
 from tests.drawing import BPMN, properties, read
 
 FORMS = Path(__file__).parent.parent.parent / "forms"
@@ -210,10 +211,24 @@ def test_an_order_takes_between_one_and_ten_thousand_of_a_product(quantity: Any)
     assert faults("receive_order", {**FULL["receive_order"], "items": items}) == ["/items/0/quantity"]
 
 
-@pytest.mark.parametrize("country", ["", "Germany", "de", "D", "DEU", "D1"])
-def test_a_country_is_two_letters(country: str) -> None:
-    """The form checks the shape; whether there is such a country is the operation's question."""
-    assert "/country" in faults("receive_order", {**FULL["receive_order"], "country": country})
+@pytest.mark.parametrize("form", ["receive_order", "correct_details", "prepare_shipment"])
+def test_a_country_is_picked_from_a_list(form: str) -> None:
+    """No form asks people for a code; which countries there are says the operation that prepares the form."""
+    ui = json.loads((FORMS / f"{form}.ui.json").read_text("utf-8"))
+
+    assert "pattern" not in schema_of(form)["properties"]["country"]
+    assert ui["country"] == {"ui:widget": "select"}
+
+
+def test_a_longer_text_is_one_that_may_have_several_lines(name: str) -> None:
+    """A text area takes enough characters to be taken as several lines, every other field too few."""
+    ui = json.loads((FORMS / f"{name}.ui.json").read_text("utf-8"))
+
+    for path, field in fields(schema_of(name)):
+        if field["type"] == "string":
+            key, _, column = path.partition(".")
+            look = ui.get(key, {}).get("items", {}).get(column, {}) if column else ui.get(key, {})
+            assert (look.get("ui:widget") == "textarea") == (field["maxLength"] >= LONG_TEXT), path
 
 
 # --- how a form is written ------------------------------------------------------------------------------------------
