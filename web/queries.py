@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from engine.definitions import Bundle
 from engine.store.tables import Instance, Job, ProcessVersion, Task
 from handlers import tables as shop
+from web import incoming
 from web import order_facts as facts
 from web.rows import (
     IncidentRow,
@@ -106,6 +107,7 @@ def order_detail(session: Session, number: str) -> OrderDetail | None:
         reports=facts.reports(session, number),
         documents=facts.documents(session, number),
         mails=facts.mails(session, order=number),
+        unused=incoming.unused(session, number),
     )
 
 
@@ -302,6 +304,8 @@ def _order_select() -> Select[Any]:
             o.city,
             o.country,
             func.coalesce(invoice_total, lines_total, 0).label("total"),
+            invoice_total.is_not(None).label("invoiced"),
+            Instance.awaits,
             o.currency,
             o.payment_method,
             o.shipping_method,
@@ -339,6 +343,8 @@ def _order_row(row: Any) -> OrderRow:
         placed_at=row.placed_at or row.started_at,
         closed_at=row.closed_at,
         cancelled_at=row.cancelled_at,
+        awaits=tuple(row.awaits.split()),
+        invoiced=bool(row.invoiced),
     )
 
 

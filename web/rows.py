@@ -5,9 +5,10 @@ Money is in minor units of the row's currency, weight in grams, times are aware 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,10 @@ class OrderRow:
     cancelled_at: datetime | None
     open_tasks: tuple[OpenTask, ...] = ()
     incidents: int = 0
+    awaits: tuple[str, ...] = ()
+    """Names of the messages it waits for."""
+    invoiced: bool = False
+    """Whether `total` is an invoice's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +225,23 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
+class UnusedMessage:
+    """A message about an order that nobody took and nothing waits for."""
+
+    id: str
+    """The sender's own."""
+    order: str
+    name: str
+    source: str
+    received_at: datetime
+    payload: Mapping[str, Any]
+    text: str
+    """What it said, e.g. `Finance: a transfer of €35.52 was received`."""
+    order_state: str | None
+    """As `OrderRow.state`; None when there is no such order."""
+
+
+@dataclass(frozen=True, slots=True)
 class OrderDetail:
     """Everything the shop knows of one order, newest rows last, documents newest first and one per name."""
 
@@ -243,6 +265,7 @@ class OrderDetail:
     reports: tuple[ReportRow, ...]
     documents: tuple[DocumentRow, ...]
     mails: tuple[MailRow, ...]
+    unused: tuple[UnusedMessage, ...] = ()
 
     @property
     def money(self) -> Money:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
 
-from engine.store.tables import Job, Message
+from engine.definitions import Bundle
+from engine.store.tables import Job, Message, ProcessVersion
 from handlers.tables import Payment
 from settings import ROOT
 from tests.web.api_world import BASE, World, order_body
+
+TRANSFER = {"amount": 3552, "currency": "EUR", "reference": "TR-1"}
 
 
 def kind_of(answer: Any) -> str:
@@ -108,7 +111,7 @@ def test_each_type_of_problem_has_a_page(world: World) -> None:
 
 def test_a_message_is_taken_once(each_world: World) -> None:
     """202, and 200 for the same id; it is stored once."""
-    body = {"id": "msg-1", "order": each_world.place(), "payload": {"amount": 1}}
+    body = {"id": "msg-1", "order": each_world.place(), "payload": TRANSFER}
 
     answers = [each_world.send("bank.transfer_received", body) for _ in range(2)]
 
@@ -134,7 +137,10 @@ def test_the_demos_clock_does_not_move_the_senders(world: World) -> None:
     """Senders outside live in real time, whatever time the shop plays."""
     world.clock.advance(days=10)
 
-    assert world.send("bank.transfer_received", {"id": "m", "order": world.place(), "payload": {}}).status_code == 202
+    assert (
+        world.send("bank.transfer_received", {"id": "m", "order": world.place(), "payload": TRANSFER}).status_code
+        == 202
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,6 +160,80 @@ def test_a_signed_message_of_the_wrong_shape_is_named(world: World, body: dict[s
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json["errors"]] == [field]
     assert stored_messages(world) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "field"),
+    [
+        ("bank.transfer_received", {**TRANSFER, "amount": 0}, "/payload/amount"),
+        ("bank.transfer_received", {**TRANSFER, "amount": "3552"}, "/payload/amount"),
+        ("bank.transfer_received", {**TRANSFER, "amount": True}, "/payload/amount"),
+        ("bank.transfer_received", {**TRANSFER, "currency": "euro"}, "/payload/currency"),
+        ("bank.transfer_received", {"amount": 1, "currency": "EUR"}, "/payload/reference"),
+        ("bank.transfer_received", {**TRANSFER, "payer": 5}, "/payload/payer"),
+        ("courier.picked_up", {"at": "2026-11-23T09:06:00Z"}, "/payload/booking"),
+        ("courier.picked_up", {"booking": "B-1", "at": "yesterday"}, "/payload/at"),
+        ("courier.picked_up", {"booking": "B-1", "driver": ["Jo"]}, "/payload/driver"),
+        ("courier.reported", {"booking": "B-1", "status": "eaten"}, "/payload/status"),
+        ("courier.reported", {"booking": "B-1", "status": ["lost"]}, "/payload/status"),
+        ("courier.reported", {"booking": "B-1", "status": "lost", "at": "2026-02-30T00:00:00Z"}, "/payload/at"),
+        ("stock.arrived", {"note": "x" * 5000}, "/payload"),
+    ],
+)
+def test_a_message_must_say_what_the_shop_can_use(world: World, name: str, payload: dict[str, Any], field: str) -> None:
+    """A fault in the payload is named by its place, and nothing is stored."""
+    answer = world.send(name, {"id": "m", "order": "WB-1", "payload": payload})
+
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json["errors"]] == [field]
+    assert stored_messages(world) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [
+        ("bank.transfer_received", {**TRANSFER, "payer": "Mia Tanaka", "iban": "extra"}),
+        ("courier.picked_up", {"booking": "B-1", "at": "2026-11-23T10:06:00.5+01:00", "driver": "Jo"}),
+        ("courier.reported", {"booking": "B-1", "status": "delayed", "at": "2026-11-23T09:06:00Z", "place": "Lyon"}),
+        ("stock.arrived", {}),
+    ],
+)
+def test_a_message_that_says_enough_is_taken(world: World, name: str, payload: dict[str, Any]) -> None:
+    """The four messages the shop knows, with optional and further fields."""
+    assert world.send(name, {"id": "m", "order": "WB-1", "payload": payload}).status_code == 202
+
+
+def test_a_message_that_no_process_knows_is_refused(world: World) -> None:
+    """A misspelt name is told to the sender, with the names that are known."""
+    answer = world.send("bank.transfer_recieved", {"id": "m", "order": world.place(), "payload": {}})
+
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["field"] == "/name"
+    for known in ("bank.transfer_received", "courier.picked_up", "courier.reported", "stock.arrived"):
+        assert known in answer.json["errors"][0]["message"]
+    assert stored_messages(world) == 0
+
+
+def test_a_message_of_an_analysts_own_process_is_taken(world: World) -> None:
+    """What a deployed process catches may come with any small payload."""
+    with world.engine.transaction() as session:
+        session.add(an_own_process())
+
+    answer = world.send("sample.ready", {"id": "m", "order": "S-1", "payload": {"any": [1, {"thing": None}]}})
+
+    assert answer.status_code == 202
+
+
+def an_own_process() -> ProcessVersion:
+    """A version that waits for `sample.ready`."""
+    diagram = b"""<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL">
+      <message id="m" name="sample.ready"/><message id="t" name="sample.thrown"/>
+      <process id="sample"><receiveTask id="wait" messageRef="m"/></process></definitions>"""
+    bundle = Bundle({"processes/sample.bpmn": diagram})
+    return ProcessVersion(
+        key="sample", name="Sample", version=1, content_hash=bundle.content_hash, bundle=bundle.pack(), origin="page",
+        reason="", deployed_by="analyst", deployed_at=datetime(2026, 11, 23, tzinfo=UTC),
+    )  # fmt: skip
 
 
 # --- processes and instances -----------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
-from engine.store.tables import Job
+from engine.store.tables import Instance, Job
+from engine.views import Actor
 from handlers.tables import Document, Mail, Order
 from tests.web.api_world import World
 from tests.web.sqlcount import statements
@@ -33,6 +34,10 @@ def breaks(world: World, order: str, error: str = "KeyError: XK") -> str:
         assert job is not None
         session.execute(update(Job).where(Job.id == job.id).values(state="dead", error=error, attempts=8))
         return str(job.id)
+
+
+def world_actor(name: str) -> Actor:
+    return Actor(name, frozenset({name}))
 
 
 def test_the_list_shows_where_each_order_stands(world: World) -> None:
@@ -221,6 +226,44 @@ def test_an_incident_stands_on_its_order(world: World) -> None:
     back = who.sends("/incidents/retry", page.form("/incidents/retry"))
     assert back.heading.startswith(order)
     assert "It is being tried again." in back.text
+
+
+def test_a_transfer_that_nothing_waits_for_is_seen(world: World) -> None:
+    """The customer's money: on the order, on the page of incidents and by API, also after the order has ended."""
+    order = placed(world)
+    payload = {"amount": 3552, "currency": "EUR", "reference": "TR-2", "payer": "Mia Tanaka"}
+    world.send("bank.transfer_received", {"id": "second", "order": order, "payload": payload})
+    who = visitor(world, "finance")
+    said = "Finance: a transfer of €35.52 was received"
+
+    page = who.goes(f"/orders/{order}")
+    assert f"{said} that nothing waits for" in page.text
+    assert "TR-2" in page.text
+    assert "taken if the order comes to wait for it" in page.text
+    row = who.goes("/incidents").find("//section[@id='unused']//tbody/tr")[0].text_content()
+    assert order in row
+    assert said in row
+    message = world.of("finance").get(f"/orders/{order}").json["unused_messages"][0]
+    assert (message["id"], message["name"], message["payload"]) == ("second", "bank.transfer_received", payload)
+
+    world.engine.cancel(order, world_actor("sales"), "Changed her mind")
+    world.work()
+    assert "nothing will use it" in who.goes(f"/orders/{order}").text
+
+
+def test_a_message_that_is_waited_for_is_not_unused(world: World) -> None:
+    """What an order waits for now is no stray message."""
+    order = placed(world)
+    with world.database.write() as session:
+        session.execute(update(Instance).where(Instance.business_key == order).values(awaits=" courier.reported "))
+    for name in ("courier.reported", "stock.arrived"):
+        world.send(name, {"id": name, "order": order, "payload": {"booking": "B-1", "status": "lost"}})
+    with world.database.write() as session:
+        session.execute(update(Instance).where(Instance.business_key == order).values(awaits=" courier.reported "))
+
+    found = world.of("finance").get(f"/orders/{order}").json["unused_messages"]
+
+    assert [message["name"] for message in found] == ["stock.arrived"]
 
 
 def test_documents_are_opened_and_saved_harmlessly(world: World) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
-from engine.errors import NotFound
 from handlers.contract import FieldError
+from handlers.reports_in import check_message
+from web import incoming
 from web.api.endpoint import Calls, Header, Reply
 from web.api.models import BusinessKey, Input, Output
 from web.permissions import SIGNED
@@ -44,13 +45,19 @@ class MessageOut(Output):
         Header("webhook-signature", "Standard Webhooks: `v1,` and base64 of the HMAC-SHA256.", 2000),
     ),
     returns={202: MessageOut, 200: MessageOut},
-    problems=(401, 404),
+    problems=(401,),
 )
 def deliver_message(name: str, body: MessageIn, message_id: str) -> Reply:
     """Deliver a message. One that comes too early waits for its order; the same id again is 200 and does nothing."""
     if body.id != message_id:
         raise bad_input(FieldError("/id", "This must equal the header webhook-id."))
-    if not name.replace(".", "").replace("_", "").isalnum() or not name.isascii():
-        raise NotFound(f"No process waits for a message called {name!r}.")
-    new = current_services().engine.deliver(name, body.order, body.payload, source=SOURCE, message_id=body.id)
+    engine = current_services().engine
+    with engine.reading() as session:
+        known = incoming.known_names(session)
+    if name not in known:
+        raise bad_input(
+            FieldError("/name", f"No process waits for this message. Known are {', '.join(sorted(known))}.")
+        )
+    check_message(name, body.payload)
+    new = engine.deliver(name, body.order, body.payload, source=SOURCE, message_id=body.id)
     return Reply(MessageOut(id=body.id, accepted=new), 202 if new else 200)

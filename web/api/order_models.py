@@ -213,6 +213,17 @@ class DocumentOut(Output):
     url: str
 
 
+class UnusedMessageOut(Output):
+    """A message about the order that nothing waits for."""
+
+    id: str
+    name: str
+    source: str
+    received_at: Time
+    text: str
+    payload: dict[str, Any]
+
+
 class OrderDetailOut(OrderOut):
     """One order, whole."""
 
@@ -226,6 +237,9 @@ class OrderDetailOut(OrderOut):
     parcels: list[ParcelOut]
     shipments: list[ShipmentOut]
     documents: list[DocumentOut]
+    unused_messages: list[UnusedMessageOut] = Field(
+        description="Received messages that nobody took and nothing waits for now, such as a second transfer."
+    )
 
 
 class EventOut(Output):
@@ -312,6 +326,9 @@ def detail_body(detail: OrderDetail, incidents: Sequence[IncidentRow], public_ur
                 "url": f"/api/v1/orders/{row.number}/documents/{d.name}",
             }
             for d in detail.documents
+        ],
+        "unused_messages": [
+            {name: getattr(message, name) for name in UnusedMessageOut.model_fields} for message in detail.unused
         ],
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 
 from engine.errors import Conflict, EngineError, NotFound
 from engine.views import JobView
-from web import queries
+from web import incoming, queries
 from web.auth import safe_next
 from web.pages.shell import me, page_of
 from web.permissions import permission
@@ -58,6 +58,7 @@ def show() -> Any:
     page = services.engine.jobs(state="dead", limit=_MOST)
     with services.database.read() as session:
         customers = queries.customers(session, (job.order for job in page.items))
+        unused = incoming.all_unused(session)
     return page_of(
         "incidents.html",
         section="incidents",
@@ -65,6 +66,7 @@ def show() -> Any:
         count=len(page.items),
         more=page.next is not None,
         customers=customers,
+        unused=unused,
     )
 
 

@@ -1,0 +1,124 @@
+"""Messages from outside as people read them, and those that nothing waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from engine.codec import unpack
+from engine.definitions import Bundle
+from engine.safe_xml import parse_xml
+from engine.store.tables import Instance, Message, ProcessVersion
+from handlers import reports_in
+from web.rows import UnusedMessage
+from web.text import label, money, report_word
+
+_AWAITED = {
+    reports_in.TRANSFER: "the customer’s bank transfer",
+    reports_in.PICKED_UP: "the courier’s pickup",
+    reports_in.REPORTED: "the courier’s report",
+    reports_in.STOCK_ARRIVED: "stock to arrive",
+}
+_CATCHES = ("receiveTask", "messageEventDefinition")
+_BPMN = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
+_names_of_content: dict[str, frozenset[str]] = {}
+"""Content hash of a bundle → the messages its catches name. A bundle never changes."""
+
+
+def awaited(name: str) -> str:
+    """What an order waits for when it awaits that message: `the customer’s bank transfer`."""
+    return _AWAITED.get(name) or label(name.replace(".", " "))
+
+
+def told(name: str, payload: Mapping[str, Any]) -> str:
+    """What a message said, with whose matter it is: `Finance: a transfer of €35.52 was received`."""
+    booking = payload.get("booking")
+    of = f" of booking {str(booking)[:60]}" if booking else ""
+    if name == reports_in.TRANSFER:
+        return f"Finance: a transfer{_sum(payload)} was received"
+    if name == reports_in.PICKED_UP:
+        return f"Shipping: the pickup{of} was reported"
+    if name == reports_in.REPORTED:
+        word = report_word(str(payload.get("status", ""))[:40]) or "something"
+        return f"Shipping: “{word}” was reported{of}"
+    if name == reports_in.STOCK_ARRIVED:
+        return "Warehouse: stock was reported to have arrived"
+    return f"A message “{name}” was received"
+
+
+def _sum(payload: Mapping[str, Any]) -> str:
+    amount, currency = payload.get("amount"), payload.get("currency")
+    if isinstance(amount, int) and not isinstance(amount, bool) and isinstance(currency, str) and len(currency) == 3:
+        return f" of {money(amount, currency)}"
+    return ""
+
+
+def unused(session: Session, number: str) -> tuple[UnusedMessage, ...]:
+    """Messages about one order that nobody took and nothing waits for, oldest first. One statement."""
+    found = session.execute(_unused().where(Message.correlation == number).order_by(Message.id).limit(200))
+    return _rows(found.all())
+
+
+def all_unused(session: Session, limit: int = 100) -> tuple[UnusedMessage, ...]:
+    """The same of all orders, newest first; also messages about orders that do not exist. One statement."""
+    return _rows(session.execute(_unused().order_by(Message.id.desc()).limit(limit)).all())
+
+
+def _unused() -> Any:
+    m = Message
+    columns = (m.message_id, m.correlation, m.name, m.source, m.received_at, m.payload, Instance.status)
+    return select(*columns).outerjoin(Instance, Instance.business_key == m.correlation).where(_nobody_takes())
+
+
+def _nobody_takes() -> ColumnElement[bool]:
+    awaited_now = Instance.awaits.contains(" " + Message.name + " ")
+    return and_(Message.consumed_at.is_(None), or_(Instance.id.is_(None), ~awaited_now))
+
+
+def _rows(found: Sequence[Any]) -> tuple[UnusedMessage, ...]:
+    result = []
+    for row in found:
+        payload = unpack(row.payload)
+        payload = payload if isinstance(payload, dict) else {}
+        result.append(
+            UnusedMessage(
+                id=row.message_id, order=row.correlation, name=row.name, source=row.source,
+                received_at=row.received_at, payload=payload, text=told(row.name, payload),
+                order_state=row.status,
+            )
+        )  # fmt: skip
+    return tuple(result)
+
+
+def known_names(session: Session) -> frozenset[str]:
+    """The names that a catch of any deployed version names."""
+    hashes = set(session.scalars(select(ProcessVersion.content_hash)))
+    missing = hashes - _names_of_content.keys()
+    if missing:
+        wanted = select(ProcessVersion.content_hash, ProcessVersion.bundle).where(
+            ProcessVersion.content_hash.in_(missing)
+        )
+        for content, packed in session.execute(wanted):
+            _names_of_content[content] = _names_in(Bundle.unpack(packed))
+    return frozenset[str]().union(*(_names_of_content[content] for content in hashes))
+
+
+def _names_in(bundle: Bundle) -> frozenset[str]:
+    found = set()
+    for name, data in bundle.files.items():
+        if not name.endswith(".bpmn"):
+            continue
+        root, _ = parse_xml(data, name)
+        if root is None:
+            continue
+        names = {message.get("id"): message.get("name") for message in root.iter(f"{_BPMN}message")}
+        for kind in _CATCHES:
+            for node in root.iter(f"{_BPMN}{kind}"):
+                parent = node.getparent()
+                throws = parent is not None and parent.tag in (f"{_BPMN}endEvent", f"{_BPMN}intermediateThrowEvent")
+                if not throws and (message := names.get(node.get("messageRef"))):
+                    found.add(message)
+    return frozenset(found)
