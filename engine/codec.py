@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from SpiffWorkflow.bpmn import BpmnWorkflow
 from SpiffWorkflow.bpmn.serializer import BpmnWorkflowSerializer
 from SpiffWorkflow.bpmn.serializer.default.workflow import BpmnWorkflowConverter, WorkflowConverter
 from SpiffWorkflow.bpmn.specs.mixins.multiinstance_task import LoopTask
+from SpiffWorkflow.bpmn.util.task import BpmnTaskFilter
 from SpiffWorkflow.spiff.serializer import DEFAULT_CONFIG
 from SpiffWorkflow.util.task import TaskState
 
@@ -46,6 +48,17 @@ def unpack(data: bytes) -> Any:
 
 class Workflow(BpmnWorkflow):
     """SpiffWorkflow's workflow; a class of its own so that its converter can leave the diagram out."""
+
+    def get_tasks_iterator(self, first_task: Any = None, **wanted: Any) -> Iterator[Any]:
+        """As the library's, which walks the whole history each time; where one task at most is found, there is no
+        order to keep, and looking through them is enough."""
+        if first_task is None and not self.subprocesses and wanted.keys() <= _FLAT:
+            matches = BpmnTaskFilter(**wanted).matches
+            found = [task for task in self.tasks.values() if matches(task)]
+            if len(found) < 2:
+                return iter(found)
+        walked: Iterator[Any] = super().get_tasks_iterator(first_task, **wanted)
+        return walked
 
 
 class _SharedSpecConverter(BpmnWorkflowConverter):
@@ -79,6 +92,8 @@ class StateCodec(Protocol):
     def decode(self, state: bytes, specs: Specs) -> Workflow: ...
 
 
+_FLAT = {"state", "manual", "spec_name", "spec_class", "lane", "catches_event"}
+"""What can be asked of each task by itself."""
 _UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FINISHED = TaskState.FINISHED_MASK
 

@@ -7,6 +7,7 @@ task; what the command did before stays.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -52,15 +53,20 @@ def plain(value: Any) -> Any:
 def freeze(arguments: Any) -> Any:
     """The frozen arguments or the result of an external operation, as plain values."""
     if dataclasses.is_dataclass(arguments) and not isinstance(arguments, type):
-        return TypeAdapter(type(arguments)).dump_python(arguments, mode="json")
+        return _adapter(type(arguments)).dump_python(arguments, mode="json")
     return plain(arguments)
 
 
 def thaw(kind: Any, value: Any) -> Any:
     """What `freeze` froze, as the type that the operation names."""
-    if dataclasses.is_dataclass(kind):
-        return TypeAdapter(kind).validate_python(value)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return _adapter(kind).validate_python(value)
     return value
+
+
+@functools.cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)  # making one takes longer than everything else in a small operation
 
 
 def describe(error: BaseException) -> str:
