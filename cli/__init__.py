@@ -23,7 +23,7 @@ class _Group(click.Group):
         except DBAPIError as error:
             if not (isinstance(error, OperationalError) or "not a database" in str(error.orig)):
                 raise
-            click.echo(f"The database does not answer: {str(error.orig).strip().splitlines()[0]}. Look at "
+            click.echo(f"The database cannot be used: {str(error.orig).strip().splitlines()[0]}. Look at "
                        "WAYBILL_DATABASE_URL; without it, the database is waybill.db in WAYBILL_VAR.", err=True)
         except OSError as error:
             if error.errno == errno.EPIPE or error.strerror is None:

@@ -16,8 +16,8 @@ from rich.table import Table
 from app import Counterparties
 from cli.installation import installation
 from demo.dice import Dice
-from demo.outside import CourierWorld
-from demo.run import PROCESS, DemoRun, JumpingClock
+from demo.outside import PROCESS, CourierWorld
+from demo.run import DemoRun, JumpingClock
 from demo.run import Progress as Reached
 from demo.tally import broken, happened
 from engine import Engine

@@ -13,9 +13,8 @@ import structlog
 
 from demo.customers import order_form
 from demo.dice import Dice
-from demo.outside import Outside
+from demo.outside import PROCESS, Outside
 from demo.people import WEBSHOP, People
-from demo.run import PROCESS
 from engine.views import TaskView
 from handlers.contract import WaybillError
 from handlers.orders import next_order_number, order_of_reference

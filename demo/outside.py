@@ -23,8 +23,10 @@ from handlers.tables import Invoice, Order
 
 if TYPE_CHECKING:
     from engine import Engine
+    from engine.views import InstanceView
     from handlers.ports import Ports
 
+PROCESS = "order_fulfillment"
 _PICKUPS = {"on_time": 90.0, "late": 6.0, "never": 4.0}
 _ENDINGS = {"delivered": 88.0, "lost": 4.0, "refused": 2.0, "returned": 3.0, "silent": 3.0}
 _FAULTS = {"": 94.0, "unavailable": 3.0, "lost_reply": 3.0}
@@ -78,6 +80,8 @@ class Outside:
         assert isinstance(provider, EmbeddedProvider)
         self._bank = BankTransfers(provider)
         self._paydays: dict[str, datetime] = {}
+        self._paid: set[tuple[str, int]] = set()
+        """Invoices and amounts that customers have sent: nobody pays the same twice."""
         self._couriers = [c for c in ports.couriers.values() if isinstance(c, EmbeddedCourier)]
 
     def tick(self, now: datetime) -> int:
@@ -87,7 +91,7 @@ class Outside:
     def next_due(self) -> datetime | None:
         """When something outside happens next."""
         times = [at for courier in self._couriers if (at := courier.next_webhook_at()) is not None]
-        times += [at for _, at in self._payers()]
+        times += [at for _, at, _ in self._payers()]
         times += [at for _, at in self._shortages()]
         return min(times, default=None)
 
@@ -102,9 +106,9 @@ class Outside:
 
     # --- the bank ---
 
-    def _payers(self) -> list[tuple[Invoice, datetime]]:
-        """Invoices that wait for a transfer, and when the customer pays."""
-        waiting = self._engine.waiting_for("bank.transfer_received")
+    def _payers(self) -> list[tuple[Invoice, datetime, int]]:
+        """Invoices that wait for a transfer, when the customer pays, and how much is due (minor units)."""
+        waiting = self._waiting_for("bank.transfer_received")
         if not waiting:
             return []
         with self._engine.reading() as session:
@@ -113,15 +117,20 @@ class Outside:
                 .order_by(Invoice.issued_at)
             )
             newest = {row.order_number: row for row in rows}
-        return [(row, at) for row in newest.values() if (at := self._pays_at(row)) is not None]
+        found = []
+        for number, row in newest.items():
+            variables = waiting[number].variables
+            at = self._pays_at(row, asked="resolve_payment" in variables)
+            due = int(variables["invoice"]["due"])
+            if at is not None and due > 0 and (row.number, due) not in self._paid:
+                found.append((row, at, due))
+        return found
 
-    def _pays_at(self, invoice: Invoice) -> datetime | None:
+    def _pays_at(self, invoice: Invoice, *, asked: bool) -> datetime | None:
         """Most pay within days; a few forget, and pay only once somebody has asked what is to be done."""
         if invoice.number in self._paydays:
             return self._paydays[invoice.number]
-        forgets = self._dice.chance(0.15, invoice.order_number, "forgets")
-        asked = "resolve_payment" in self._engine.instance(invoice.order_number).variables
-        if forgets and not asked:
+        if self._dice.chance(0.15, invoice.order_number, "forgets") and not asked:
             return None
         hours = self._dice.number(2, 140, invoice.number, "pays")
         self._paydays[invoice.number] = invoice.issued_at + timedelta(hours=hours) * self._patience
@@ -129,12 +138,10 @@ class Outside:
 
     def _transfers(self, now: datetime) -> int:
         sent = 0
-        for invoice, at in self._payers():
+        for invoice, at, due in self._payers():
             if at > now:
                 continue
-            due = int(self._engine.instance(invoice.order_number).variables["invoice"]["due"])
-            if due <= 0:
-                continue
+            self._paid.add((invoice.number, due))
             with self._engine.reading() as session:
                 payer = session.get_one(Order, invoice.order_number).customer_name
             key = f"{invoice.number}:{due}"
@@ -146,15 +153,20 @@ class Outside:
             sent += 1
         return sent
 
+    def _waiting_for(self, message: str) -> dict[str, InstanceView]:
+        """The orders that wait for a message."""
+        numbers = self._engine.waiting_for(message)
+        views = self._engine.instances(PROCESS, keys=numbers, limit=1000).items if numbers else ()
+        return {view.business_key: view for view in views}
+
     # --- suppliers ---
 
     def _shortages(self) -> list[tuple[str, datetime]]:
         """Orders that wait for stock, and when it arrives; a few wait longer than they want to."""
         found = []
-        for number in self._engine.waiting_for("stock.arrived"):
-            started = self._engine.instance(number).started_at
+        for number, view in sorted(self._waiting_for("stock.arrived").items()):
             days = self._dice.number(1, 9, number, "restock")
-            found.append((number, started + timedelta(days=days) * self._patience))
+            found.append((number, view.started_at + timedelta(days=days) * self._patience))
         return found
 
     def _deliveries(self, now: datetime) -> int:

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from demo.customers import order_form
 from demo.dice import Dice
-from demo.outside import Outside
+from demo.outside import PROCESS, Outside
 from demo.people import WEBSHOP, People
 from engine.errors import InvalidForm
 from engine.store.tables import Event, Instance
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 PLACED_AT_ONCE = 5
 """New orders in each round, so that orders meet each other at every step."""
-PROCESS = "order_fulfillment"
 _ABOUT_THEN = timedelta(minutes=15)
 _LONGEST = timedelta(days=400)
 """An order that has not ended after this much of the demo's time never will."""

@@ -309,7 +309,7 @@ def test_a_file_that_is_no_database_is_said_in_a_line(var: Path) -> None:
     result = waybill("users", "list")
 
     assert result.exit_code == 1
-    assert result.stderr.startswith("The database does not answer: file is not a database. Look at WAYBILL_")
+    assert result.stderr.startswith("The database cannot be used: file is not a database. Look at WAYBILL_")
 
 
 def test_a_traceback_in_the_log_shows_no_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
