@@ -22,6 +22,12 @@ _AWAITED = {
     reports_in.REPORTED: "the courier’s report",
     reports_in.STOCK_ARRIVED: "stock to arrive",
 }
+_HAPPENED = {
+    reports_in.TRANSFER: "The bank reported the customer’s transfer",
+    reports_in.PICKED_UP: "The courier reported the pickup",
+    reports_in.REPORTED: "The courier reported on the shipment",
+    reports_in.STOCK_ARRIVED: "Stock was reported to have arrived",
+}
 _CATCHES = ("receiveTask", "messageEventDefinition")
 _BPMN = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
 _names_of_content: dict[str, frozenset[str]] = {}
@@ -31,6 +37,11 @@ _names_of_content: dict[str, frozenset[str]] = {}
 def awaited(name: str) -> str:
     """What an order waits for when it awaits that message: `the customer’s bank transfer`."""
     return _AWAITED.get(name) or label(name.replace(".", " "))
+
+
+def happened(name: str) -> str:
+    """What came to pass when an order took that message: `The courier reported the pickup`."""
+    return _HAPPENED.get(name) or f"The message “{name}” came"
 
 
 def told(name: str, payload: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -394,6 +395,17 @@ def test_an_order_is_cancelled_once(each_world: World) -> None:
     assert first.json["state"] in ("cancelling", "cancelled")
     history = sales.get(f"/orders/{number}/history").json["items"]
     assert {event["detail"]["reason"] for event in history if "reason" in event["detail"]} == {"The customer called."}
+
+
+def test_of_two_who_cancel_at_once_one_began_it(each_world: World) -> None:
+    """Both are told that it is being cancelled; exactly one 202 says that it began with that call."""
+    number = each_world.place()
+    callers = [each_world.of(name) for name in ("sales", "owner")]
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda who: who.post(f"/orders/{number}/cancel", {"reason": "Twice."}), callers))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 202]
 
 
 def test_a_cancellation_needs_a_reason(world: World) -> None:

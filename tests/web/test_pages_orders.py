@@ -14,7 +14,7 @@ from tests.web.sqlcount import statements
 from tests.web.visitor import Visitor, open_task, visitor
 from web.services import KEY
 
-DIAGRAM_PAGE = 28
+DIAGRAM_PAGE = 29
 """Statements of the page of one order, whatever happened to it."""
 LIST_PAGE = 8
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.web.api_world import World
+from tests.web.test_api_journey import do_next
 from tests.web.visitor import as_inputs, example, open_task, visitor
 
 DOUBTFUL = {"name": "Mia Tanaka", "email": "mia.tanaka@example.com", "phone": "12"}
@@ -199,3 +200,41 @@ def test_the_list_is_sent_again_only_when_it_changed(world: World) -> None:
 
     doubtful_order(world)
     assert who.client.get(address, headers={"HX-Request": "true"}).status_code == 200
+
+
+def test_a_task_says_why_it_is_here(world: World) -> None:
+    """Whoever resolves a problem reads first what the problem is; the API says it too."""
+    task = open_task(world, doubtful_order(world))
+    reason = world.of("sales").get(f"/tasks/{task}").json["reason"]
+
+    page = visitor(world, "sales").goes(f"/tasks/{task}")
+
+    assert reason
+    assert reason in " ".join(page.find("//div[@id='reason']")[0].text_content().split())
+
+
+def test_a_task_that_a_message_ended_says_so_and_has_no_fields(world: World) -> None:
+    """The courier was there before somebody confirmed the pickup."""
+    order, heard = world.place(), list[str]()
+    world.work()
+    while (task := world.task_of(order))["element"] != "confirm_pickup":
+        do_next(world, order, heard)
+        world.work()
+    booking = world.of("owner").get(f"/orders/{order}").json["shipments"][-1]["reference"]
+    world.send("courier.picked_up", {"id": "van", "order": order, "payload": {"booking": booking}})
+
+    page = visitor(world, "shipping").goes(f"/tasks/{task['id']}")
+
+    assert "The courier reported the pickup at 08:00." in page.text
+    assert not page.find("//main//input[not(@type='hidden')] | //main//textarea | //main//select")
+
+
+def test_a_task_that_a_cancellation_ended_says_who_cancelled(world: World) -> None:
+    """Nobody looks for what became of a task."""
+    order = doubtful_order(world)
+    task = open_task(world, order)
+    world.of("sales").post(f"/orders/{order}/cancel", {"reason": "Changed her mind"})
+
+    page = visitor(world, "sales").goes(f"/tasks/{task}")
+
+    assert "Anna Lindqvist cancelled the order at 08:00." in page.text

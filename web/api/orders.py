@@ -179,8 +179,5 @@ class Cancel(Input):
 )  # fmt: skip
 def cancel_order(caller: Caller, number: str, body: Cancel) -> Reply:
     """Cancel an order: stock, money and booking are undone, the customer is told. Again is 200 and changes nothing."""
-    engine = caller.services.engine
-    before = engine.instance(number).status
-    engine.cancel(number, caller.actor, body.reason)
-    again = before in ("cancelling", "cancelled")
-    return Reply(_detail(caller, number), 200 if again else 202)
+    _, began = caller.services.engine.cancel(number, caller.actor, body.reason)
+    return Reply(_detail(caller, number), 202 if began else 200)

@@ -53,6 +53,7 @@ class TaskOut(Output):
     revision: int
     completed_by: str | None
     completed_at: Time | None
+    reason: str | None = Field(description="Why it was opened, when something went wrong before; such as a refusal.")
 
 
 class TaskList(Listing[TaskOut]):

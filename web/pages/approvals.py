@@ -15,6 +15,7 @@ from web.pages.errors import error_page
 from web.pages.history import sentences
 from web.pages.shell import me, page_of, who
 from web.pages.submissions import changes, describe
+from web.pages.withdrawn import why_withdrawn
 from web.permissions import permission
 from web.services import current_services
 
@@ -54,6 +55,7 @@ def page(
         can_sign=[shown for name, shown in approvers.items() if name not in signed and name not in approval.workers],
         neighbours=_neighbours(task.id),
         decisions=_decisions(approval),
+        withdrawn=why_withdrawn(task) if task.state == "withdrawn" else None,
         errors=errors or {},
         typed=typed or {},
         notice=notice,

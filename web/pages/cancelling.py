@@ -41,9 +41,12 @@ def cancel(number: str) -> Any:
         )
         return make_response(body, 422)
     try:
-        engine.cancel(number, me().actor, reason)
+        _, began = engine.cancel(number, me().actor, reason)
     except TooLate as refused:
         back = url_for("pages.order", number=number)
         return error_page(409, "Too late to cancel", str(refused), back=back, back_text="Back to the order")
-    flash(f"{number} is being cancelled. Stock, money and booking are given back, and the customer is told.")
+    if began:
+        flash(f"{number} is being cancelled. Stock, money and booking are given back, and the customer is told.")
+    else:
+        flash(f"{number} was being cancelled already. Nothing was changed.")
     return redirect(url_for("pages.order", number=number), 303)

@@ -16,6 +16,7 @@ from web.pages import approvals
 from web.pages.errors import error_page
 from web.pages.inbox import list_part, read_listing
 from web.pages.shell import me, page_of, times, who
+from web.pages.withdrawn import why_withdrawn
 from web.permissions import permission
 from web.services import current_services
 
@@ -136,6 +137,7 @@ def _page(
         form=form,
         focus=focus,
         notice=notice,
+        withdrawn=why_withdrawn(task) if task.state == "withdrawn" else None,
         mine=task.assignee == person.name and task.state == "open",
         locked=_locked(task),
         customer=listing.customers.get(task.order) or _customer(task.order),
@@ -150,7 +152,7 @@ def _locked(task: TaskView) -> str | None:
     if task.state == "done":
         return f"Done by {who(task.completed_by)}" if task.completed_by else "Done"
     if task.state == "withdrawn":
-        return "Withdrawn: the order went another way"
+        return "Withdrawn"
     if task.team not in person.actor.teams:
         return "You may look at this task. It is for another team"
     if task.assignee not in (None, person.name):

@@ -1,0 +1,51 @@
+"""Why a task was withdrawn: what ended it in place of a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from engine.safe_xml import parse_xml
+from engine.views import DiagramView, EventView, TaskView
+from web.incoming import happened
+from web.pages.shell import times, who
+from web.services import current_services
+
+_BOUNDARY = "{http://www.omg.org/spec/BPMN/20100524/MODEL}boundaryEvent"
+_OTHERWISE = "The order went another way."
+_SAME_COMMAND = timedelta(seconds=5)
+"""A task is withdrawn in the command that ends it; its line of the history is a moment older or younger."""
+
+
+def why_withdrawn(task: TaskView) -> str:
+    """A sentence: `The courier reported the pickup at 09:06.`"""
+    ended = task.completed_at
+    if ended is None:
+        return _OTHERWISE
+    engine = current_services().engine
+    events = [e for e in engine.history(task.order) if abs(e.at - ended) <= _SAME_COMMAND]
+    ends = _ends(engine.diagrams(task.order), task)
+    for event in sorted(events, key=lambda e: abs(e.at - ended)):
+        if event.kind == "cancelled":
+            return f"{who(event.actor)} cancelled the order at {times().when(event.at)}."
+        if event.element in ends and event.kind in ("message", "completed"):
+            return _sentence(event)
+    return _OTHERWISE
+
+
+def _sentence(event: EventView) -> str:
+    at = times().when(event.at)
+    if event.kind == "message":
+        return f"{happened(str(event.detail.get('message', '')))} at {at}."
+    return f"The time for it ran out at {at}: {event.name or event.element}."
+
+
+def _ends(diagrams: Iterable[DiagramView], task: TaskView) -> frozenset[str]:
+    """The boundary events on the task's element."""
+    found = set()
+    for diagram in diagrams:
+        root, _ = parse_xml(diagram.xml.encode(), diagram.process)
+        for node in root.iter(_BOUNDARY) if root is not None else ():
+            if node.get("attachedToRef") == task.element:
+                found.add(node.get("id", ""))
+    return frozenset(found)
