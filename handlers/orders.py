@@ -21,6 +21,8 @@ from handlers.tables import IntakeKey, Order, OrderLine, Product
 FIRST_NUMBER = 10001
 LARGEST_QUANTITY = 10_000
 """Units of one product in one order."""
+HEAVIEST_ORDER_G = 1_400_000
+"""What the goods of one order may weigh: its parcels and what lies in them still fit the form of step 10."""
 DEFAULT_FOLLOW_UP = "request_feedback"
 
 
@@ -214,6 +216,13 @@ def _goods(
             problems.append(
                 FieldError(f"/items/{position}/quantity", f"Order 1 to {LARGEST_QUANTITY:,} units of a product.")
             )
+    weight_g = sum(products[sku].weight_g * quantity for sku, quantity in quantities.items())
+    if weight_g > HEAVIEST_ORDER_G and not problems:  # a quantity that is too large anyway is told at its line
+        message = (
+            f"These goods weigh {weight_g / 1000:,.0f} kg. One order takes {HEAVIEST_ORDER_G / 1000:,.0f} kg at most: "
+            "make several."
+        )
+        problems.append(FieldError("/items", message))
     return products, quantities
 
 

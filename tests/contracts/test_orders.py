@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from engine.store.database import Database
 from handlers import orders
 from handlers.contract import Clock, Problem
+from handlers.shipping import propose_parcels
 from handlers.tables import Order
 from tests.shopfloor import call, order_form, product, stock_up, take_order
 
@@ -128,10 +129,23 @@ def test_a_tracking_address_cannot_be_guessed(session: Session, clock: Clock) ->
 
 def test_a_dear_order_fits(session: Session, clock: Clock) -> None:
     """Ten thousand of something dear is more than 32 bits of cents."""
-    stock_up(session, clock, product(unit_price=10_000_000_00))
+    stock_up(session, clock, product(unit_price=10_000_000_00, weight_g=100))
     order = take_order(session, clock, items=[{"sku": "product-a", "quantity": 10_000}])
     session.expire_all()
     assert orders.order_variable(order)["total"] == 10_000_000_00 * 10_000
+
+
+def test_an_order_that_is_too_heavy_to_pack_is_not_taken(session: Session, clock: Clock) -> None:
+    """What 1,400 kg fill, in pieces of any weight, fits the form of step 10; more is several orders."""
+    stock_up(session, clock, product(weight_g=20_000))
+    with pytest.raises(Problem) as problem:
+        orders.receive(call(session, clock), order_form(items=[{"sku": "product-a", "quantity": 71}]))
+    message = "These goods weigh 1,420 kg. One order takes 1,400 kg at most: make several."
+    assert [(error.field, error.message) for error in problem.value.errors] == [("/items", message)]
+
+    order = take_order(session, clock, items=[{"sku": "product-a", "quantity": 70}])
+    parcels, contents = propose_parcels({"product-a": 70}, {"product-a": order.lines[0].product.weight_g})
+    assert len(parcels) == len(contents) == 70
 
 
 def test_the_example_can_be_submitted(session: Session, clock: Clock) -> None:
