@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from handlers.contract import Call, Fact, FieldError, FormContext, Problem, operation
 from handlers.couriers.operations import destination_of, label_of, package_of
+from handlers.couriers.port import Address, Package
 from handlers.couriers.profiles import PROFILES, objection, quote
 from handlers.money import format_money
 from handlers.orders import load_order
-from handlers.papers import newest_parcels
+from handlers.papers import kilograms, newest_parcels
 from handlers.picklists import COURIERS, SHIPPING_METHODS, choices
 from handlers.shipping import current_shipment, ensure_picked_up, parse_time, shipments
 from handlers.tables import Shipment
 from handlers.tracking import report_facts
+
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d")
 
 SETTLED = {"cancelled": "cancelled", "not_collected": "given_up", "comes_back": "given_up"}
 """What may be agreed about a booking that a courier would not call off, and the state of the shipment that follows."""
@@ -26,19 +30,27 @@ SETTLED = {"cancelled": "cancelled", "not_collected": "given_up", "comes_back": 
 
 
 @operation("courier.choose")
-def choose(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001 - the form says it all
-    """The courier that a person chose. Whether it takes the parcels, it says itself when it is booked."""
+def choose(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The courier that a person chose; a Problem for one whose profile says that it would not take the parcels.
+
+    Whether it has a van, it says itself when it is booked.
+    """
     if form["courier"] not in COURIERS:
         raise Problem(FieldError("/courier", f"There is no courier “{form['courier'][:60]}”. Choose one of the list."))
+    destination, packages, method = _wanted(call)
+    profile = PROFILES.get(form["courier"])
+    if profile and (why := objection(profile, destination=destination, packages=packages, shipping_method=method)):
+        raise Problem(FieldError("/courier", f"{why} Choose another courier."))
     return {"courier": form["courier"], "decided_by": "person"}
 
 
 @operation("courier.choose_form")
 def choose_form(call: Call) -> FormContext:
-    """What each courier would ask, or why it would not come, worked out from its profile; the cheapest is proposed."""
-    order = load_order(call.session, call.order)
-    destination, method = destination_of(order), order.shipping_method
-    packages = [package_of(parcel) for parcel in newest_parcels(call.session, call.order)]
+    """What each courier would ask, or why it would not come, worked out from its profile; the cheapest is proposed.
+
+    Those that would not come are not offered. When nobody would, all are: the form needs a list, and `choose` says why.
+    """
+    destination, packages, method = _wanted(call)
     facts, amounts = [], {}
     for code, profile in PROFILES.items():
         rate = quote(profile, destination=destination, packages=packages, shipping_method=method)
@@ -52,18 +64,25 @@ def choose_form(call: Call) -> FormContext:
     tried = (call.variables.get("courier_choice") or {}).get("courier")
     able = sorted(amounts, key=lambda code: (code == tried, amounts[code]))
     best = able[0] if able else next(iter(PROFILES))
-    reason = "Cheapest courier that takes it."
+    offered = {code: label for code, label in COURIERS.items() if code in amounts or code not in PROFILES}
     return FormContext(
         data={"courier": best},
-        example={"courier": best, "reason": reason},
-        choices={"courier": choices(COURIERS)},
+        example={"courier": best, "reason": "Cheapest courier that takes it."},
+        choices={"courier": choices(offered or COURIERS)},
         facts=(
             *_what_failed(call),
             Fact("Shipping", SHIPPING_METHODS.get(method, method)),
-            Fact("To", f"{order.city}, {order.country}"),
+            Fact("To", f"{destination.city}, {destination.country}"),
             *facts,
         ),
     )
+
+
+def _wanted(call: Call) -> tuple[Address, list[Package], str]:
+    """Where the order's newest parcels go, the parcels, and the shipping method that was promised."""
+    order = load_order(call.session, call.order)
+    packages = [package_of(parcel) for parcel in newest_parcels(call.session, call.order)]
+    return destination_of(order), packages, order.shipping_method
 
 
 def _what_failed(call: Call) -> tuple[Fact, ...]:
@@ -90,9 +109,10 @@ def confirm_pickup(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     if shipment is None:
         raise Problem(FieldError("/courier", "No courier is booked for this order."))
     problems = _courier_problems(shipment, form)
-    at = parse_time(form["collected_at"]) if form.get("collected_at") else call.now
+    at = _collected_at(call, form)
     if at is None:
-        problems.append(FieldError("/collected_at", "Give the day as 2026-11-23, or the time as 2026-11-23T14:30:00Z."))
+        message = "Give day and time in UTC as 2026-11-23 14:30, or today's time as 14:30."
+        problems.append(FieldError("/collected_at", message))
     elif at > call.now + timedelta(days=1):  # the day may have begun earlier where the warehouse stands
         problems.append(FieldError("/collected_at", "The pickup lies in the future. Confirm it when it has happened."))
     if problems:
@@ -110,6 +130,19 @@ def confirm_pickup(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
+def _collected_at(call: Call, form: Mapping[str, Any]) -> datetime | None:
+    """When the form says that the parcels left: a time of today, day and time, a day, RFC 3339; now when it is empty.
+
+    None when it says something else. What has no zone is in UTC.
+    """
+    text = str(form.get("collected_at") or "").strip()
+    if not text:
+        return call.now
+    if _TIME_OF_DAY.fullmatch(text):
+        text = f"{call.now:%Y-%m-%d} {text:0>5}"
+    return parse_time(text)
+
+
 def _courier_problems(shipment: Shipment, form: Mapping[str, Any]) -> list[FieldError]:
     if form["courier"] == shipment.courier:
         return []
@@ -119,18 +152,18 @@ def _courier_problems(shipment: Shipment, form: Mapping[str, Any]) -> list[Field
 
 @operation("courier.pickup_form")
 def pickup_form(call: Call) -> FormContext:
-    """Who is booked and which parcels wait."""
+    """Who is booked and which parcels wait; the time now is filled in."""
     shipment = current_shipment(call)
     courier = shipment.courier if shipment else ""
     parcels = newest_parcels(call.session, call.order)
-    data = {"courier": courier} if courier else {}
+    collected_at = f"{call.now:%Y-%m-%d %H:%M}"
     return FormContext(
-        data=data,
-        example={"courier": courier, "driver": "A. Rahman", "note": ""},
+        data={"collected_at": collected_at, **({"courier": courier} if courier else {})},
+        example={"courier": courier, "collected_at": collected_at, "driver": "A. Rahman", "note": ""},
         choices={"courier": choices(COURIERS)},
         facts=(
             *report_facts(call.session, shipment),
-            *(Fact(f"Parcel {p.position}", f"{p.sscc}, {p.weight_g / 1000:g} kg") for p in parcels),
+            *(Fact(f"Parcel {p.position}", f"{p.sscc}, {kilograms(p.weight_g)}") for p in parcels),
         ),
     )
 

@@ -201,10 +201,27 @@ def test_what_was_booked_while_the_order_was_cancelled_is_written_down(floor: Fl
 
 def test_a_person_chooses_a_courier(floor: Floor) -> None:
     """The choice looks like the decision table's."""
-    assert desk.choose(floor.call(), {"courier": "courier_e"}) == {"courier": "courier_e", "decided_by": "person"}
+    floor.is_packed()
+
+    assert desk.choose(floor.call(), {"courier": "courier_b"}) == {"courier": "courier_b", "decided_by": "person"}
+
+
+@pytest.mark.parametrize(
+    ("courier", "why"),
+    [
+        ("courier_z", "There is no courier “courier_z”. Choose one of the list."),
+        ("courier_e", "Courier E does not deliver to US. Choose another courier."),
+        ("courier_d", "Courier D does not offer Standard Shipping. Choose another courier."),
+    ],
+)
+def test_a_courier_that_would_not_come_is_not_chosen(floor: Floor, courier: str, why: str) -> None:
+    """The person who chooses reads why, before a booking fails."""
+    floor.is_packed()
+
     with pytest.raises(Problem) as problem:
-        desk.choose(floor.call(), {"courier": "courier_z"})
-    assert fields(problem) == ["/courier"]
+        desk.choose(floor.call(), {"courier": courier})
+
+    assert [(error.field, error.message) for error in problem.value.errors] == [("/courier", why)]
 
 
 def test_the_form_shows_what_each_courier_would_ask(floor: Floor) -> None:
@@ -218,7 +235,7 @@ def test_the_form_shows_what_each_courier_would_ask(floor: Floor) -> None:
     assert facts(context)["Courier A"] == "$8.50, 4 days (North America, ground)"
     assert facts(context)["Courier C"] == "Courier C does not deliver to US."
     assert facts(context)["Courier D"] == "Courier D does not offer Standard Shipping."
-    assert [choice.label for choice in context.choices["courier"]] == [f"Courier {letter}" for letter in "ABCDE"]
+    assert [choice.label for choice in context.choices["courier"]] == ["Courier A", "Courier B"]
     assert context.example["courier"] == "courier_a"
     assert_fits(context, "choose_courier")
 
@@ -264,6 +281,34 @@ def test_a_confirmed_pickup_takes_the_goods_off_the_books(floor: Floor) -> None:
     assert (report.status, report.note) == ("picked_up", "Driver: A. Rahman")
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("2026-11-23T07:30:00Z", "2026-11-23T07:30:00+00:00"),
+        ("2026-11-23T15:30:00+08:00", "2026-11-23T07:30:00+00:00"),
+        ("7:30", "2026-11-23T07:30:00+00:00"),
+        ("07:30", "2026-11-23T07:30:00+00:00"),
+        (" ", "2026-11-23T08:00:00+00:00"),
+    ],
+)
+def test_the_time_of_a_pickup_is_written_as_people_write_it(floor: Floor, typed: str, meant: str) -> None:
+    """Today's time is enough; machines may write RFC 3339."""
+    floor.is_booked()
+
+    assert floor.confirms_pickup(collected_at=typed)["at"] == meant
+
+
+def test_the_form_of_the_pickup_has_the_time_now_filled_in(floor: Floor) -> None:
+    """What it starts with can be sent as it is."""
+    floor.is_booked()
+
+    context = desk.pickup_form(floor.call())
+
+    assert context.data["collected_at"] == context.example["collected_at"] == "2026-11-23 08:00"
+    assert floor.confirms_pickup(**context.data)["at"] == "2026-11-23T08:00:00+00:00"
+    assert facts(context)["Parcel 1"].endswith(", 1.20 kg")
+
+
 def test_the_couriers_message_alone_is_enough(floor: Floor) -> None:
     """No operation runs at the boundary event: the next one makes up for it, once."""
     floor.is_booked()
@@ -306,6 +351,7 @@ def test_without_a_shipment_there_is_nothing_to_pick_up(floor: Floor) -> None:
     [
         ({"courier": "courier_b"}, "/courier"),
         ({"collected_at": "yesterday"}, "/collected_at"),
+        ({"collected_at": "25:00"}, "/collected_at"),
         ({"collected_at": "2026-12-01"}, "/collected_at"),
     ],
 )
@@ -327,7 +373,7 @@ def test_the_pickup_form_can_be_sent_as_it_is(floor: Floor) -> None:
 
     context = desk.pickup_form(floor.call())
 
-    assert context.data == {"courier": "courier_a"}
+    assert context.data == {"courier": "courier_a", "collected_at": "2026-11-23 08:00"}
     assert facts(context)["Booking"] == floor.shipment.reference
     assert floor.variables["label"]["sscc"][0] in facts(context)["Parcel 1"]
     assert_fits(context, "confirm_pickup")
