@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -127,7 +127,8 @@ class EmbeddedCourier:
         refused = fault is not None and fault.kind == "refuse"
         if entry is None or delivered is None or not entry.proof or refused:
             raise Refused("proof_missing", f"{self.profile.label} has no proof of delivery for {reference} yet.")
-        return f"Signed by {entry.recipient} in {delivered.place} at {delivered.at}."
+        at = datetime.fromisoformat(delivered.at).astimezone(UTC)
+        return f"Signed by {entry.recipient} in {delivered.place} on {at.day} {at:%b %Y, %H:%M} UTC."
 
     def cancel(self, key: str, *, reference: str) -> None:
         fault = self._fault("cancel", key)

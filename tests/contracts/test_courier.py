@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -358,7 +359,8 @@ def test_there_is_proof_once_it_is_delivered_and_not_before(world: World) -> Non
     assert refusal.value.code == "proof_missing"
     world.arrive()
 
-    assert world.courier.proof(reference=reference).startswith("Signed by Mia Tanaka in New York at 2026-")
+    proof = world.courier.proof(reference=reference)
+    assert re.fullmatch(r"Signed by Mia Tanaka in New York on \d{1,2} (Nov|Dec) 2026, \d\d:\d\d UTC\.", proof)
 
 
 def test_some_deliveries_have_no_proof(world: World) -> None:
