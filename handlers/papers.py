@@ -31,10 +31,8 @@ def day(moment: datetime | date) -> str:
 
 
 def kilograms(grams: int) -> str:
-    """`7.4 kg`; a light parcel in grams."""
-    if grams < 1000:
-        return f"{grams} g"
-    return f"{format_decimal(grams / 1000, '#,##0.0##', locale=_LOCALE)} kg"
+    """`7.40 kg`: two decimals, so that parcels in a list compare at a glance; hardly anything is 0.01 kg."""
+    return f"{format_decimal(max(grams / 1000, 0.01), '#,##0.00', locale=_LOCALE)} kg"
 
 
 def address(order: Order) -> list[str]:

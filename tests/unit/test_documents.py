@@ -174,8 +174,8 @@ def test_a_packing_slip_shows_the_newest_round_of_parcels(session: Session, cloc
     text = text_of(renderer().pdf("packing-slip", papers.packing_slip(session, ORDER)))
 
     assert text.count("Parcel 1 of 2") == 1
-    assert "7.4 kg · 40 × 30 × 20 cm" in text
-    assert "450 g · 40 × 30 × 20 cm · Fragile" in text
+    assert "7.40 kg · 40 × 30 × 20 cm" in text
+    assert "0.45 kg · 40 × 30 × 20 cm · Fragile" in text
 
 
 def test_a_label_carries_each_parcels_own_sscc(session: Session, clock: Any) -> None:
@@ -200,7 +200,7 @@ def test_a_label_says_what_a_person_needs(session: Session, clock: Any) -> None:
 
     for part in ("Erika Müller-Łukasz", "Prinzipalmarkt 12", "48143 Münster", "Germany", "Express Shipping", ORDER):
         assert text.count(part) == 2
-    assert "7.4 kg" in text
+    assert "7.40 kg" in text
     assert "2 of 2" in text
     assert text.count("FRAGILE") == 1
     digits = text.replace(" ", "")
