@@ -11,6 +11,7 @@ from typing import Any, Literal
 from babel.core import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, get_currency_precision
+from markupsafe import Markup
 
 from handlers.picklists import COURIERS, FOLLOW_UPS, PAYMENT_METHODS, REGIONS, SHIPPING_METHODS
 from web.accounts import TEAMS
@@ -67,6 +68,16 @@ def label(code: object) -> str:
     return LABELS.get(text) or text.replace("_", " ").replace("-", " ").capitalize()
 
 
+def bdi(text: object) -> Markup:
+    """What somebody typed, so that its direction of writing turns nothing around it."""
+    return Markup("<bdi>{}</bdi>").format(text)
+
+
+def name(text: object) -> Markup:
+    """The same in a list, cut with an ellipsis where it is long; the whole of it is the title."""
+    return Markup('<bdi class="name" title="{0}">{0}</bdi>').format(text)
+
+
 def state_word(state: str) -> str:
     """The word for an order's state."""
     return _STATES.get(state, label(state))
@@ -89,8 +100,8 @@ def number(value: float) -> str:
 
 
 def weight(grams: int) -> str:
-    """850 → 850 g, 7400 → 7.4 kg."""
-    return f"{grams} g" if grams < 1000 else f"{number(round(grams / 1000, 1))} kg"
+    """850 → 850 g, 1150 → 1.15 kg."""
+    return f"{grams} g" if grams < 1000 else f"{number(round(grams / 1000, 2))} kg"
 
 
 def size(count: int) -> str:
@@ -202,6 +213,8 @@ def filters() -> Mapping[str, Any]:
         "weight": weight,
         "size": size,
         "label": label,
+        "bdi": bdi,
+        "name": name,
         "state_word": state_word,
         "report_word": report_word,
         "short_hash": short_hash,

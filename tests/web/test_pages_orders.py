@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select, update
 
 from engine.store.tables import Instance, Job
 from engine.views import Actor
-from handlers.tables import Document, Mail, Order
+from handlers.tables import Document, Mail, Order, Payment
 from tests.web.api_world import World
 from tests.web.sqlcount import statements
 from tests.web.visitor import Visitor, open_task, visitor
@@ -391,3 +392,72 @@ def test_one_answer_after_the_other_keeps_the_order_open_until_someone_signs(wor
         who.goes(address)
 
     assert world.engine.instance(order).revision == before
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/mails/99999999999999999999", "/mails/99999999999999999999/body", "/processes/order_fulfillment/99999999999999"],
+)
+def test_a_number_that_no_column_holds_is_not_there(world: World, address: str) -> None:
+    """It is a page that says so, no failure."""
+    assert visitor(world, "analyst").goes(address).status == 404
+
+
+def test_a_step_that_no_column_holds_is_no_filter(world: World) -> None:
+    """The list is shown without it."""
+    order = placed(world)
+
+    assert order in visitor(world, "owner").goes("/orders?step=99999999999999999999").text
+
+
+@pytest.mark.parametrize("typed", ["%00", "%01", "%1f", "WB%00"])
+def test_a_search_with_a_control_character_finds_nothing_and_says_why(world: World, typed: str) -> None:
+    """Not everything, as if nothing had been asked."""
+    order = placed(world)
+
+    for address in ("/orders", "/inbox"):
+        page = visitor(world, "stock-approver").goes(f"{address}?q={typed}")
+        assert page.status == 200
+        assert order not in page.text
+        assert "a character that cannot be read" in page.text
+
+
+def test_names_turn_nothing_around_them(world: World) -> None:
+    """A name in another direction of writing stands by itself, wherever it is shown."""
+    name = "\u05d0\u05d1 Mia"
+    order = placed(world, customer={"name": name, "email": "mia@example.com", "phone": "+1 212 736 3100"})
+    who = visitor(world, "stock-approver")
+
+    for address in ("/orders", f"/orders/{order}", "/inbox", f"/tasks/{open_task(world, order)}"):
+        page = who.goes(address)
+        assert page.find("//main//bdi[contains(., 'Mia')]"), address
+        assert not page.find("//main//*[not(self::bdi)]/text()[contains(., 'Mia')]"), address
+
+
+@pytest.mark.parametrize("token", ["nothing", "%00", "x" * 300])
+def test_a_customers_wrong_link_is_answered_in_the_customers_words(world: World, token: str) -> None:
+    """No word of the house's own and no way into it."""
+    page = Visitor(world.app).goes(f"/track/{token}")
+
+    assert page.status == 404
+    assert page.heading == "We cannot find this order"
+    assert not [link for link in page.links() if link != "#main"]
+    assert "inbox" not in page.text.lower()
+
+
+def test_money_is_given_back_only_where_some_was_taken(world: World) -> None:
+    """An order that was cancelled before it was paid promises nothing."""
+    order = placed(world)
+    link = str(world.of("sales").get(f"/orders/{order}").json["tracking_url"]).removeprefix("https://shop.example")
+    world.engine.cancel(order, world_actor("sales"), "Changed her mind")
+    world.work()
+    assert "given back" not in Visitor(world.app).goes(link).text
+
+    with world.database.write() as session:
+        session.add(
+            Payment(
+                order_number=order, kind="capture", method="credit_card", amount=100, currency="USD", state="done",
+                key="k", message="", at=world.clock.now(),
+            )
+        )  # fmt: skip
+    assert "What you paid is given back" in Visitor(world.app).goes(link).text

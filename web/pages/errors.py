@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from flask import Flask, Response, make_response, redirect, render_template, request, url_for
+from flask import Flask, Response, abort, make_response, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
@@ -33,6 +33,7 @@ _WORDS = {
 
 def init_errors(app: Flask) -> None:
     """Joins the error pages to the app."""
+    app.before_request(_readable)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(WaybillError, _refused)
     app.register_error_handler(Exception, _unforeseen)
@@ -43,6 +44,12 @@ def error_page(status: int, title: str | None = None, detail: str | None = None,
     words = _WORDS.get(status, _WORDS[500 if status >= 500 else 400])
     body = render_template("error.html", status=status, title=title or words[0], detail=detail or words[1], **values)
     return make_response(body, status)
+
+
+def _readable() -> None:
+    """No address of a page holds a NUL, and a database fails at one."""
+    if "\x00" in request.path and not _is_call():
+        abort(404)
 
 
 def _is_call() -> bool:
@@ -64,6 +71,8 @@ def _http(error: HTTPException) -> Any:
         return error_page(
             400, "This page was open too long", "Load it again and repeat what you did; nothing was changed."
         )
+    if request.path.startswith("/track/"):
+        return make_response(render_template("track_error.html", failed=code >= 500), code)
     if code == 429 and request.endpoint == "pages.enter":
         from web.pages.sign_in import too_many
 
@@ -91,6 +100,8 @@ def _unforeseen(error: Exception) -> Any:
     if _is_call():
         return problems.response(problems.ApiProblem("failed"))
     try:
+        if request.path.startswith("/track/"):
+            return make_response(render_template("track_error.html", failed=True), 500)
         return error_page(500)
     except Exception:  # noqa: BLE001 - without its database the shell cannot be drawn, and a person still wants a word
         return make_response(" ".join(_WORDS[500]), 500, {"Content-Type": "text/plain; charset=utf-8"})

@@ -11,7 +11,7 @@ from flask import Blueprint, redirect, request, url_for
 from engine.views import TaskView
 from web import queries
 from web.accounts import TEAMS
-from web.pages.shell import first, live, me, page_of, times
+from web.pages.shell import first, live, me, page_of, searched, times
 from web.permissions import permission
 from web.services import current_services
 
@@ -96,7 +96,7 @@ def read_filter() -> Filter:
         view=view if view in ("mine", "today", "late") else "teams",  # type: ignore[arg-type]
         team=team if team in TEAMS else None,
         step=step if step and 1 <= step <= 20 else None,
-        q=(args.get("q") or "").strip()[:200] or None,
+        q=searched() or None,
         cursor=args.get("cursor"),
     )
 

@@ -15,8 +15,8 @@ from web.services import current_services
 
 def register(pages: Blueprint) -> None:
     pages.add_url_rule("/mails", "mails", outbox)
-    pages.add_url_rule("/mails/<int:mail_id>", "mail", show)
-    pages.add_url_rule("/mails/<int:mail_id>/body", "mail_body", body)
+    pages.add_url_rule("/mails/<int(max=2147483647):mail_id>", "mail", show)
+    pages.add_url_rule("/mails/<int(max=2147483647):mail_id>/body", "mail_body", body)
 
 
 @permission("orders.read")

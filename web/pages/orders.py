@@ -16,7 +16,7 @@ from handlers.orders import next_order_number
 from web import order_facts, queries
 from web.headers import use_policy
 from web.pages.history import Sentence, sentences
-from web.pages.shell import first, live, me, page_of, who
+from web.pages.shell import first, live, me, page_of, searched, step_asked, who
 from web.permissions import permission
 from web.queries import PROCESS
 from web.rows import DocumentRow, OrderDetail
@@ -72,7 +72,7 @@ def register(pages: Blueprint) -> None:
 @permission("orders.read")
 def listing() -> Any:
     """Orders, newest first; a search that names one order goes straight to it."""
-    q = (request.args.get("q") or "").strip()[:200]
+    q, step = searched(), step_asked()
     state = request.args.get("state")
     with current_services().database.read() as session:
         if q and not state and (number := queries.find_order(session, q)) is not None:
@@ -82,7 +82,7 @@ def listing() -> Any:
                 session,
                 state=("open", "cancelling") if state == "open" else state if state in _STATES else None,
                 q=q or None,
-                step=request.args.get("step", type=int),
+                step=step,
                 limit=_PER_PAGE,
                 cursor=request.args.get("cursor"),
             )
@@ -98,7 +98,7 @@ def listing() -> Any:
         total=sum(counts.values()),
         state=state if state in _STATES else None,
         q=q,
-        step=request.args.get("step", type=int),
+        step=step,
     )
 
 

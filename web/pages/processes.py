@@ -16,8 +16,8 @@ from web.services import current_services
 
 def register(pages: Blueprint) -> None:
     pages.add_url_rule("/processes", "processes", listing)
-    pages.add_url_rule("/processes/<key>/<int:version>", "process", show)
-    pages.add_url_rule("/processes/<key>/<int:version>/<file>.bpmn", "process_diagram", diagram)
+    pages.add_url_rule("/processes/<key>/<int(max=2147483647):version>", "process", show)
+    pages.add_url_rule("/processes/<key>/<int(max=2147483647):version>/<file>.bpmn", "process_diagram", diagram)
 
 
 @permission("processes.read")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from web.auth import Person, current_person
 from web.services import current_services
 from web.text import Times
 
+UNREADABLE = "\ufffd"
+"""Stands in a search for a character that cannot be read."""
 _FORM_TOKEN = re.compile(r'name="csrf_token" value="[^"]*"')
 
 
@@ -24,6 +27,23 @@ class Shell:
     tasks: int
     open_orders: int
     incidents: int
+
+
+STEPS = range(1, 1001)
+"""Numbers that may be a step's; a greater one fits no column."""
+
+
+def searched() -> str:
+    """What the request looks for. Characters that nobody types become one that no order holds: such a search finds
+    nothing, and is no fault of the database's."""
+    text = (request.args.get("q") or "")[:200].strip(" \t\r\n")
+    return "".join(UNREADABLE if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+
+
+def step_asked() -> int | None:
+    """The step in the request's address, when it may be one."""
+    step = request.args.get("step", type=int)
+    return step if step in STEPS else None
 
 
 def me() -> Person:
@@ -95,6 +115,7 @@ def init_shell(app: Flask) -> None:
             "times": times(),
             "who": who,
             "section": "",
+            "UNREADABLE": UNREADABLE,
         }
 
 
