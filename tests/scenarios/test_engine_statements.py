@@ -24,7 +24,7 @@ COUNTS = {
     "complete resolve_payment": 12,
     "complete prepare_shipment": 16,
     "complete package_products": 16,
-    "complete choose_courier": 12,
+    "complete choose_courier": 13,
     "complete confirm_pickup": 20,
     "complete handle_exception": 19,
     "complete ask_for_proof": 10,
