@@ -23,6 +23,8 @@ from demo.tally import broken, happened
 from engine import Engine
 from settings import load
 
+INTERRUPTED = 130
+"""What a shell makes of Ctrl-C."""
 LINE_EVERY = 5.0
 """Seconds between two lines of progress where there is no terminal to draw a bar on."""
 
@@ -43,7 +45,11 @@ def demo(number: int, seed: int) -> None:
     with installation(load(demo=True), clock=clock, counterparties=outside) as parts:
         run = DemoRun(parts.engine, parts.ports, clock, orders=number, seed=seed)
         with (_bar if console.is_terminal else _lines)(console, number) as report:
-            ended = run.run(report)
+            try:
+                ended = run.run(report)
+            except KeyboardInterrupt:
+                click.echo("Stopped. Give the same command again to take it up where it was.", err=True)
+                sys.exit(INTERRUPTED)
         faults = broken(parts.engine, parts.ports)
         table = Table("What happened", "Times")
         table.columns[1].justify = "right"

@@ -34,6 +34,8 @@ _TOKENS: dict[str, float] = {
 }
 """How often a customer's card or account behaves how; see the embedded provider."""
 _FOLLOW_UPS = ("request_feedback", "offer_discount", "encourage_review")
+_MOST = 50
+"""Times what a customer usually takes; of everything that many times, it still fits one order's parcels."""
 _PRODUCTS = {"product-a": 6, "product-b": 3, "product-c": 4, "product-d": 2, "product-e": 12}
 """The demo's products, and the most that one customer usually takes."""
 
@@ -59,7 +61,7 @@ def order_form(dice: Dice, n: int) -> dict[str, Any]:
 def _items(dice: Dice, n: int) -> list[dict[str, Any]]:
     skus = [sku for sku in _PRODUCTS if dice.chance(0.4, n, "takes", sku)] or ["product-a"]
     # now and then a firm orders more than one person may sign for, or more than a region has
-    bulk: int = dice.weigh({1: 93.0, 9: 4.0, 60: 3.0}, n, "bulk")
+    bulk: int = dice.weigh({1: 91.0, 9: 4.0, _MOST: 5.0}, n, "bulk")
     return [
         {"sku": sku, "quantity": dice.number(1, _PRODUCTS[sku], n, "quantity", sku) * bulk} for sku in skus
     ]

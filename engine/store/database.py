@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql import Select, func
 
 _READ_ONLY = "waybill_read_only"
+_QUIET: dict[str, Any] = {"hide_parameters": True}
+"""Errors name the statement and not its values: addresses, tokens and password hashes belong in no log."""
 
 
 class Database:
@@ -76,7 +78,9 @@ def _sqlite(url: str) -> Engine:
     path = make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, pool_size=12, max_overflow=8)
+    engine = create_engine(
+        url, connect_args={"check_same_thread": False, "timeout": 30}, pool_size=12, max_overflow=8, **_QUIET
+    )
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: object) -> None:
@@ -94,4 +98,6 @@ def _sqlite(url: str) -> Engine:
 
 
 def _postgres(url: str) -> Engine:
-    return create_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    return create_engine(
+        url, pool_size=10, max_overflow=10, pool_pre_ping=True, isolation_level="READ COMMITTED", **_QUIET
+    )

@@ -14,6 +14,7 @@ from handlers.catalogue import demo_catalogue
 from handlers.contract import Choice, FormContext
 from handlers.couriers.profiles import PROFILES
 from handlers.customers import FIELDS, doubts
+from handlers.orders import HEAVIEST_ORDER_G
 from settings import ROOT
 
 SEEDS = (1, 2, 7, 9)
@@ -48,6 +49,7 @@ def test_every_answer_lies_where_it_should() -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_customers_order_passes_the_form_of_step_1(seed: int) -> None:
     """Every order of the demo is one that the shop takes."""
+    weights = {row.sku: row.weight_g for row in demo_catalogue()}
     sold = [Choice(row.sku, row.name) for row in demo_catalogue()]
     schema = forms.schema_for(
         orjson.loads((ROOT / "forms" / "receive_order.json").read_bytes()), FormContext(choices={"items.sku": sold})
@@ -58,6 +60,7 @@ def test_what_customers_order_passes_the_form_of_step_1(seed: int) -> None:
         forms.check(schema, form)
         skus = [item["sku"] for item in form["items"]]
         assert len(set(skus)) == len(skus) > 0
+        assert sum(weights[item["sku"]] * item["quantity"] for item in form["items"]) <= HEAVIEST_ORDER_G
         assert form == order_form(Dice(seed), n)
 
 
