@@ -226,8 +226,17 @@ def _check_decision(element: Element, decision: str, comment: str, send_back_to:
         faults.append(FieldError("/comment", "Enter at most 2000 characters."))
     steps = element.steps("sendBackTo")
     if decision == "send_back" and send_back_to not in steps:
-        faults.append(FieldError("/send_back_to", f"Choose one of the steps {', '.join(map(str, steps))}."))
+        faults.append(FieldError("/send_back_to", _step_choice(steps)))
     if decision != "send_back" and send_back_to is not None:
         faults.append(FieldError("/send_back_to", "A step is chosen only when the gate sends back."))
     if faults:
         raise InvalidForm(faults)
+
+
+def _step_choice(steps: Sequence[int]) -> str:
+    """What to choose when a gate sends back."""
+    if not steps:
+        return "This gate cannot send back."
+    if len(steps) == 1:
+        return f"Choose step {steps[0]}."
+    return f"Choose step {', '.join(map(str, steps[:-1]))} or {steps[-1]}."
