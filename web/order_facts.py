@@ -87,8 +87,13 @@ def lines(session: Session, number: str, reservations: Sequence[ReservationRow])
     reserved: dict[str, list[tuple[str, int]]] = {}
     for sku, region, quantity in live.lines if live else ():
         reserved.setdefault(sku, []).append((region, quantity))
+    holds = live is not None and live.state != "shipped"
+
+    def held(sku: str) -> int:
+        return sum(quantity for _, quantity in reserved.get(sku, ())) if holds else 0
+
     return tuple(
-        LineRow(x.position, x.sku, x.name, x.quantity, x.unit_price, tuple(reserved.get(x.sku, ())))
+        LineRow(x.position, x.sku, x.name, x.quantity, x.unit_price, tuple(reserved.get(x.sku, ())), held(x.sku))
         for x in session.execute(statement).all()
     )
 

@@ -89,6 +89,8 @@ class LineRow:
     unit_price: int
     reserved: tuple[tuple[str, int], ...] = ()
     """Region and pieces of the reservation that is held, picked or shipped."""
+    held: int = 0
+    """Pieces that are held now: none once they were shipped or given back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -45,6 +46,7 @@ _REPORTS = {
     "cancelled": "Called off",
 }
 
+_MACHINE_TIME = re.compile(r"\b\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)(?!\d)")
 Group = Literal["Late", "Today", "Tomorrow", "Later"]
 
 
@@ -199,6 +201,17 @@ class Times:
             return Due(text, full, rest, late=False, group="Today")
         text = f"{self.local(at):%a} {self.clock(at)}" if day == "Tomorrow" else full
         return Due(text, full, rest, late=False, group="Tomorrow" if day == "Tomorrow" else "Later")
+
+    def in_text(self, text: object) -> str:
+        """A text of somebody's, with the times in it that a machine wrote as people read them."""
+        return _MACHINE_TIME.sub(self._readable, str(text))
+
+    def _readable(self, found: re.Match[str]) -> str:
+        try:
+            at = datetime.fromisoformat(found[0].upper())
+        except ValueError:
+            return found[0]
+        return self.stamp(at) if at.tzinfo else found[0]
 
     def iso(self, at: datetime) -> str:
         """For the `datetime` attribute."""

@@ -90,6 +90,30 @@ def test_the_diagram_shows_where_the_order_stands(opened: Open, site: Site) -> N
             !document.elementFromPoint(box.left + x, box.top + y)?.closest('.bjs-powered-by')).length; }"""
     )
     assert covered == 0
+    overlaps = page.evaluate(
+        """() => { const now = document.querySelector('.m-here').getBoundingClientRect();
+          return [...document.querySelectorAll('.djs-element')].filter((shape) => {
+            const id = shape.dataset.elementId;
+            if (!['picked_up', 'pickup_late'].includes(id)) return false;
+            const box = shape.querySelector('.djs-visual').getBoundingClientRect();
+            return box.left < now.right && box.right > now.left && box.top < now.bottom && box.bottom > now.top;
+          }).length; }"""
+    )
+    assert overlaps == 0
+    ticked = page.evaluate(
+        """() => [...document.querySelectorAll('.djs-overlays')].filter((o) => o.querySelector('.m-done'))
+          .map((o) => o.dataset.containerId)"""
+    )
+    assert "verify_customer" in ticked
+    assert not [name for name in ticked if "decision" in name]
+
+
+def test_the_diagram_has_no_dead_buttons_without_scripts(opened: Open, site: Site) -> None:
+    """What only a script could do is not offered."""
+    page = opened("finance", scripts=False)
+    page.goto(f"/orders/{site.pickup}")
+
+    assert page.locator("[data-zoom]:visible, [data-close]:visible").count() == 0
 
 
 def test_the_diagram_follows_the_order(opened: Open, site: Site) -> None:

@@ -61,6 +61,20 @@ def test_guessing_a_password_is_stopped(world: World) -> None:
     assert Visitor(world.app).signs_in("shipping").heading == "Inbox"
 
 
+def test_guessing_elsewhere_locks_nobody_out(world: World) -> None:
+    """Wrong passwords are counted per name and address: whoever guesses keeps only the own address out."""
+    guesser = Visitor(world.app)
+    form = {**guesser.goes("/sign-in").form(), "name": "sales", "password": "wrong"}
+    for _ in range(11):
+        answer = guesser.sends("/sign-in", form)
+    assert answer.status == 429
+
+    owner = Visitor(world.app)
+    owner.client.environ_base["REMOTE_ADDR"] = "192.0.2.7"
+
+    assert owner.signs_in("sales").heading == "Inbox"
+
+
 def test_signing_in_starts_a_new_session(world: World) -> None:
     """A session that somebody planted before the sign-in is worth nothing after it."""
     who = Visitor(world.app)

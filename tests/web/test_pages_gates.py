@@ -179,6 +179,9 @@ def test_both_gates_are_passed_on_pages_alone(world: World) -> None:
     page = visitor(world, "payment-approver").goes(f"/tasks/{payment}")
     assert page.heading == "Approval: Payment Processing"
     assert "INV-" in page.text
+    tax = world.task_of(order, "payment-approver")["submission"]["tax"]
+    assert f"{tax['name']} {tax['rate']}, $" in page.text
+    assert "Tax: " not in page.text
     decides(visitor(world, "payment-approver"), payment, decision="approve")
     world.work()
 

@@ -9,9 +9,10 @@ from sqlalchemy import select, update
 
 from engine.store.tables import Instance, Job
 from engine.views import Actor
-from handlers.tables import Document, Mail, Order, Payment
+from handlers.tables import Document, Mail, Order, Payment, Reservation, Shipment
 from tests.web.api_world import World
 from tests.web.sqlcount import statements
+from tests.web.test_api_journey import do_next
 from tests.web.visitor import Visitor, open_task, visitor
 from web.services import KEY
 
@@ -461,3 +462,60 @@ def test_money_is_given_back_only_where_some_was_taken(world: World) -> None:
             )
         )  # fmt: skip
     assert "What you paid is given back" in Visitor(world.app).goes(link).text
+
+
+def test_an_order_that_waits_for_a_transfer_says_so(world: World) -> None:
+    """In the list and on its page, in words; before there is an invoice the goods have no total."""
+    order = placed(world, payment_method="bank_transfer")
+    who = visitor(world, "finance")
+    assert "Goods, before tax" in who.goes(f"/orders/{order}").text
+    assert "before tax" in who.goes("/orders").text
+    while "bank.transfer_received" not in world.engine.instance(order).awaits:
+        do_next(world, order, [])
+        world.work()
+
+    waits = who.goes(f"/orders/{order}").find("//dt[.='Waits for']/following-sibling::dd")
+    assert [dd.text_content() for dd in waits] == ["the customer’s bank transfer"]
+    assert "the customer’s bank transfer" in who.goes("/orders").find("//tbody/tr")[0].text_content()
+    assert "before tax" not in who.goes("/orders").text
+
+
+def test_what_was_shipped_is_no_longer_held(world: World) -> None:
+    """The column says what is held now; where it came from stays."""
+    order = placed(world)
+    who = visitor(world, "finance")
+
+    def cell(name: str) -> str:
+        return str(who.goes(f"/orders/{order}").find(f"//section[@id='lines']//td[@data-l='{name}']")[0].text_content())
+
+    assert cell("Held") == "2"
+    with world.database.write() as session:
+        session.execute(update(Reservation).where(Reservation.order_number == order).values(state="shipped"))
+    assert (cell("Held"), cell("From")) == ("0", "North America")
+
+
+def test_a_proof_of_delivery_tells_its_time_as_people_read_it(world: World) -> None:
+    """No time as machines write it stands on a page."""
+    order = placed(world)
+    with world.database.write() as session:
+        session.add(
+            Shipment(
+                reference="B-1", order_number=order, round=1, courier="courier_a", tracking_number="T-1",
+                state="delivered", booked_at=world.clock.now(),
+                proof="Signed by M. Tanaka at 2026-11-25T10:00:00Z.",
+            )
+        )  # fmt: skip
+
+    page = visitor(world, "finance").goes(f"/orders/{order}")
+
+    assert "Signed by M. Tanaka at Wed 25 Nov, 10:00." in page.text
+
+
+def test_the_page_of_versions_is_called_as_the_menu_says(world: World) -> None:
+    """And a diagram's file name leads to the file."""
+    who = visitor(world, "analyst")
+    assert who.goes("/processes").heading == "Versions"
+
+    page = who.goes("/processes/order_fulfillment/1")
+
+    assert who.client.get(page.link("processes/order_fulfillment.bpmn")).mimetype == "application/xml"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask
 
-from web import text
+from web import incoming, text
 from web.pages import approvals, cancelling, house, inbox, incidents, mails, orders, processes, sign_in, tasks, track
 from web.pages.errors import init_errors
 from web.pages.shell import init_shell
@@ -19,6 +19,7 @@ def init_pages(app: Flask) -> None:
         part.register(pages)
     sign_in.init_limits(app)
     app.jinja_env.filters.update(text.filters())
+    app.jinja_env.filters["awaited"] = incoming.awaited
     init_shell(app)
     init_errors(app)
     app.register_blueprint(pages)

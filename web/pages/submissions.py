@@ -75,6 +75,8 @@ def _collect(
         title = f"{prefix}{_title(key)}"
         if _is_money(value) or not isinstance(value, (Mapping, list)):
             values.append((title, _write(key, value, currency)))
+        elif isinstance(value, Mapping) and _is_tax(value):
+            values.append((title, _tax(value)))
         elif isinstance(value, Mapping):
             _collect(value, f"{title}: ", currency, values, tables)
         elif value and all(isinstance(entry, Mapping) for entry in value):
@@ -109,7 +111,9 @@ def _cell(key: str, value: Any, currency: str) -> str:
 def _flat(node: Any, prefix: str, currency: str) -> Iterator[tuple[str, str]]:
     for key, value in node.items():
         title = f"{prefix}{_title(key)}"
-        if isinstance(value, Mapping) and not _is_money(value):
+        if isinstance(value, Mapping) and _is_tax(value):
+            yield title, _tax(value)
+        elif isinstance(value, Mapping) and not _is_money(value):
             yield from _flat(value, f"{title}: ", currency)
         elif isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
             for position, entry in enumerate(value, start=1):
@@ -169,6 +173,16 @@ def _is_code(key: str, text: str) -> bool:
 
 def _is_money(value: Any) -> bool:
     return isinstance(value, Mapping) and set(value) == {"amount", "currency"}
+
+
+def _is_tax(value: Mapping[str, Any]) -> bool:
+    return set(value) == {"name", "rate", "amount"} and _is_money(value["amount"])
+
+
+def _tax(value: Mapping[str, Any]) -> str:
+    """`VAT 19%, €5.67`."""
+    words = " ".join(str(part) for part in (value["name"], value["rate"]) if part)
+    return f"{words or 'none'}, {_write('amount', value['amount'], '')}"
 
 
 def _numeric(value: Any) -> bool:

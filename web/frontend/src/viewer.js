@@ -15,12 +15,23 @@ const badges = {
   here: '<svg class="mark m-here" width="34" height="20" viewBox="0 0 34 20"><rect x="1" y="1" width="32" height="18" rx="9"/><text x="17" y="13.6">now</text></svg>',
 };
 
+// "now" stands on the upper edge, or on the lower one where an event is attached above: it must hide no timer.
+function now(element) {
+  const left = element.width / 2 - 17;
+  const covers = (top) =>
+    (element.attachers || []).some((event) => {
+      const x = event.x - element.x;
+      const y = event.y - element.y;
+      return x < left + 34 && x + event.width > left && y < top + 20 && y + event.height > top;
+    });
+  return { top: [-11, element.height - 9].find((top) => !covers(top)) ?? -24, left };
+}
+
 function place(overlays, element, mark) {
+  if (mark === 'done' && /Gateway$/.test(element.type)) return; // its colour says it; a tick would hide its label
   const small = element.width < 60;
   const position =
-    mark === 'here'
-      ? { top: element.height - 11, left: element.width / 2 - 17 }
-      : { top: small ? -12 : -10, left: element.width - (small ? 8 : 12) };
+    mark === 'here' ? now(element) : { top: small ? -12 : -10, left: element.width - (small ? 8 : 12) };
   overlays.add(element.id, 'mark', { position, html: badges[mark] });
 }
 
