@@ -13,6 +13,7 @@ from engine.definitions import Bundle
 from engine.safe_xml import parse_xml
 from engine.store.tables import Instance, Message, ProcessVersion
 from handlers import reports_in
+from handlers.tables import Shipment
 from web.rows import UnusedMessage
 from web.text import label, money, report_word
 
@@ -74,8 +75,15 @@ def unused(session: Session, number: str) -> tuple[UnusedMessage, ...]:
 
 
 def all_unused(session: Session, limit: int = 100) -> tuple[UnusedMessage, ...]:
-    """The same of all orders, newest first; also messages about orders that do not exist. One statement."""
-    return _rows(session.execute(_unused().order_by(Message.id.desc()).limit(limit)).all())
+    """The same of all orders, newest first; also messages about orders that do not exist. One statement.
+
+    Left out is the courier's word of a pickup that somebody had confirmed already: that is everyday, and nobody's task.
+    """
+    known = select(Shipment.reference).where(
+        Shipment.order_number == Message.correlation, Shipment.picked_up_at.is_not(None)
+    )
+    everyday = and_(Message.name == reports_in.PICKED_UP, known.exists())
+    return _rows(session.execute(_unused().where(~everyday).order_by(Message.id.desc()).limit(limit)).all())
 
 
 def _unused() -> Any:

@@ -519,3 +519,22 @@ def test_the_page_of_versions_is_called_as_the_menu_says(world: World) -> None:
     page = who.goes("/processes/order_fulfillment/1")
 
     assert who.client.get(page.link("processes/order_fulfillment.bpmn")).mimetype == "application/xml"
+
+
+def test_a_pickup_that_is_known_already_is_no_incident(world: World) -> None:
+    """The courier reports what the operator has confirmed: it stands on the order, and calls nobody."""
+    order = placed(world)
+    world.send("courier.picked_up", {"id": "van", "order": order, "payload": {"booking": "B-1"}})
+    who = visitor(world, "finance")
+    assert order in who.goes("/incidents").text
+
+    with world.database.write() as session:
+        session.add(
+            Shipment(
+                reference="B-1", order_number=order, round=1, courier="courier_a", tracking_number="T-1",
+                state="picked_up", booked_at=world.clock.now(), picked_up_at=world.clock.now(),
+            )
+        )  # fmt: skip
+
+    assert order not in who.goes("/incidents").text
+    assert "the pickup of booking B-1 was reported" in who.goes(f"/orders/{order}").text
