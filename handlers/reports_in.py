@@ -72,20 +72,25 @@ def is_time(text: str) -> bool:
     return True
 
 
-def check_message(name: str, payload: Mapping[str, Any]) -> None:
-    """Problem: names each field of the payload, below `/payload`, that this message cannot have so.
+def check_message(name: str, payload: Mapping[str, Any], *, message_id: str) -> Mapping[str, Any]:
+    """The payload as it is stored: a transfer without a reference of the bank's gets the message's id, its own anyway.
+
+    Problem: names each field of the payload, below `/payload`, that this message cannot have so.
 
     A message that the shop does not know may hold anything. Further fields are allowed: senders add some.
     """
     rule = _RULES.get(name)
     if rule is None:
-        return
+        return payload
+    if name == TRANSFER and "reference" not in payload:
+        payload = {**payload, "reference": message_id}
     if len(json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace")) > _MOST_BYTES:
         raise Problem(FieldError("/payload", f"At most {_MOST_BYTES} bytes."))
     faults = _Faults(payload)
     rule(faults)
     if faults.found:
         raise Problem(*faults.found)
+    return payload
 
 
 def _transfer(faults: _Faults) -> None:
@@ -110,7 +115,7 @@ def _picked_up(faults: _Faults) -> None:
 
 
 def _reported(faults: _Faults) -> None:
-    faults.text("booking", 60, required=True)
+    faults.text("booking", 60)  # without one, the report is about the booking that stands
     if faults.payload.get("status") not in STATUSES:
         faults.add("status", f"This must be one of {', '.join(STATUSES)}.")
     faults.time("at")

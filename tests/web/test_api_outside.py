@@ -169,7 +169,7 @@ def test_a_signed_message_of_the_wrong_shape_is_named(world: World, body: dict[s
         ("bank.transfer_received", {**TRANSFER, "amount": "3552"}, "/payload/amount"),
         ("bank.transfer_received", {**TRANSFER, "amount": True}, "/payload/amount"),
         ("bank.transfer_received", {**TRANSFER, "currency": "euro"}, "/payload/currency"),
-        ("bank.transfer_received", {"amount": 1, "currency": "EUR"}, "/payload/reference"),
+        ("bank.transfer_received", {"amount": 1, "currency": "EUR", "reference": 7}, "/payload/reference"),
         ("bank.transfer_received", {**TRANSFER, "payer": 5}, "/payload/payer"),
         ("courier.picked_up", {"at": "2026-11-23T09:06:00Z"}, "/payload/booking"),
         ("courier.picked_up", {"booking": "B-1", "at": "yesterday"}, "/payload/at"),

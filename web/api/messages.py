@@ -58,6 +58,6 @@ def deliver_message(name: str, body: MessageIn, message_id: str) -> Reply:
         raise bad_input(
             FieldError("/name", f"No process waits for this message. Known are {', '.join(sorted(known))}.")
         )
-    check_message(name, body.payload)
-    new = engine.deliver(name, body.order, body.payload, source=SOURCE, message_id=body.id)
+    payload = check_message(name, body.payload, message_id=body.id)
+    new = engine.deliver(name, body.order, payload, source=SOURCE, message_id=body.id)
     return Reply(MessageOut(id=body.id, accepted=new), 202 if new else 200)
