@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document, made from the calls as they are declared, so that it cannot say something else.
 
-APIFlask was tried for this: it looks for its own attribute on every blueprint of the app and stops at the pages' ones,
-so pages and API could not live in one app.
+A library that owns the whole app (APIFlask) was left aside: it expects its own attributes on every blueprint, and the
+pages' ones have none.
 """
 
 from __future__ import annotations
