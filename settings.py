@@ -21,12 +21,17 @@ ROOT = Path(__file__).resolve().parent
 """Where the diagrams, forms and documents lie."""
 DEMO_MARK = "demo"
 """A file of this name in the data folder marks it as demo."""
+UNFINISHED_RESTORE = ".restored"
+"""A folder of this name in the data folder holds a backup that is still to be moved into its places."""
+DEMO_TURN = "demo-turn"
+"""A file of this name in the data folder is held by whoever plays the world outside of a demo."""
 SECRET_KEY_LENGTH = 16
 """Characters a secret key has at least."""
 
 _WANTED = {
     "var": "It names a folder.",
     "database_url": "Give sqlite:////folder/waybill.db or postgresql+psycopg://user:password@host:5432/database.",
+    "broker_url": "Give amqp://user:password@host:5672/vhost, or amqps:// for an encrypted connection.",
     "secret_key": f"It is a random text of {SECRET_KEY_LENGTH} characters or more.",
     "webhook_secret": "It is base64, with or without whsec_ in front.",
     "demo": "It is true or false.",
@@ -34,6 +39,7 @@ _WANTED = {
     "PORT": "It is a whole number from 1 to 65535.",
     "public_url": "Give the address that customers open, e.g. https://orders.example.com.",
     "smtp_url": "Give smtp://user:password@host:25, smtp+starttls://user:password@host:587 or smtps://….",
+    "consent": "It is true or false.",
     "worker_threads": "It is a whole number from 1 to 64.",
 }
 """What each variable may hold. The wrong value itself is not repeated: it may be a secret."""
@@ -58,7 +64,7 @@ class Settings(BaseSettings):
     database_url: str = Field(default="", repr=False)
     """SQLAlchemy address; by default SQLite in the data folder."""
     broker_url: str = Field(default="", repr=False)
-    """Address of a message broker that wakes workers on other machines."""
+    """Address of a RabbitMQ that wakes workers on other machines; without one each process looks for work itself."""
     secret_key: str = Field(default="", repr=False)
     """Signs sessions. Required outside demo mode."""
     webhook_secret: str = Field(default="", repr=False)
@@ -73,6 +79,8 @@ class Settings(BaseSettings):
     """Where customers reach the tracking page; by default the server's own address."""
     smtp_url: str = Field(default="", repr=False)
     """Mail server, e.g. `smtp+starttls://user:password@host:587`; without one mails stay in the local outbox."""
+    consent: bool = True
+    """Whether a second analyst must consent before a change of a process is deployed."""
     worker_threads: int = Field(default=4, ge=1, le=64)
 
     @field_validator("var")
@@ -96,6 +104,14 @@ class Settings(BaseSettings):
         if not in_a_file and url.drivername != "postgresql+psycopg":
             raise ValueError
         return url.render_as_string(hide_password=False)
+
+    @field_validator("broker_url")
+    @classmethod
+    def _broker(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("amqp", "amqps") or not parts.hostname or parts.port == 0):
+            raise ValueError  # so does `port` when it is no number
+        return value
 
     @field_validator("webhook_secret")
     @classmethod
@@ -138,6 +154,12 @@ class Settings(BaseSettings):
         """Makes the data folder a demo's for good."""
         (self.var / DEMO_MARK).write_text("This folder is a demo's. Demo users and their password work here.\n")
 
+    def require_restored(self) -> None:
+        """WrongSetting when a restore into the data folder was broken off."""
+        if (self.var / UNFINISHED_RESTORE).exists():
+            raise WrongSetting(f"A restore into {self.var} was broken off. Give the same `waybill restore` again: it "
+                               "is finished then.")
+
     def require_secret_key(self) -> None:
         """WrongSetting when sessions could not be signed."""
         if len(self.secret_key) < SECRET_KEY_LENGTH:
@@ -159,10 +181,6 @@ def load(**overrides: Any) -> Settings:
         wanted = next((text for field, text in _WANTED.items() if field.lower() == name.lower()), "")
         variable = "PORT" if name.upper() == "PORT" else f"WAYBILL_{name.upper()}"
         raise WrongSetting(f"{variable} cannot be used. {wanted}".rstrip()) from None
-    if settings.broker_url:
-        raise WrongSetting(
-            "WAYBILL_BROKER_URL is set, but this version wakes its workers itself: unset it, and run `waybill worker`."
-        )
     try:
         _require_writable(settings.var)
         return _with_demo(settings)

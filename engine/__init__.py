@@ -2,13 +2,17 @@
 
 `Engine` is the whole interface: its methods are the commands and the reads, each command one transaction. Its parts
 stand in one file each: `commands` (start, complete, deliver, cancel), `approvals` (decide), `jobs` (work, retry),
-`inbox` (claim, release, drafts, lists), `reads` (instances, history, diagrams) and `deployment` (check, deploy).
+`inbox` (claim, release, drafts, lists), `reads` (instances, history, diagrams), `messages` (list, set aside),
+`deployment` (check, deploy, propose, consent), `drafts` (what analysts work on), `seals` (seal) and `auditing` (verify,
+export).
 """
 
 from __future__ import annotations
 
+from engine.auditing import Auditing
+from engine.comparing import Comparing
 from engine.definitions import Bundle
-from engine.deployment import Deployment
+from engine.drafts import Drafts
 from engine.store.database import Database
 from engine.views import SYSTEM, Actor
 from engine.worker import Worker
@@ -16,5 +20,5 @@ from engine.worker import Worker
 __all__ = ["SYSTEM", "Actor", "Bundle", "Database", "Engine", "Worker"]
 
 
-class Engine(Deployment):
+class Engine(Drafts, Comparing, Auditing):
     """The engine: made once by `app.py` from a database, the registry of operations and a clock."""

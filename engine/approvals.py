@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from engine.codec import digest, pack, unpack
@@ -19,6 +18,7 @@ from engine.definitions import Element
 from engine.errors import (
     AlreadyDecided,
     Conflict,
+    DatabaseTrouble,
     EngineError,
     InvalidForm,
     NotAllowed,
@@ -55,7 +55,7 @@ class Approvals(Commands):
         except (SeparationOfDuties, NotAnApprover) as refusal:
             self._record_refusal(task_id, actor, decision, refusal)
             raise
-        except (InvalidForm, NotFound, NotAllowed, Conflict, OperationalError):
+        except (InvalidForm, NotFound, NotAllowed, Conflict, DatabaseTrouble):
             raise
         except Exception as error:  # noqa: BLE001 - what an approver wrote must survive whatever went wrong
             given = {"decision": decision, "comment": comment, "snapshot": snapshot, "send_back_to": send_back_to}
@@ -72,7 +72,8 @@ class Approvals(Commands):
         if row.team not in actor.teams:
             raise NotAnApprover(f"Only {row.team.replace('-', ' ')} sign this gate.")
         if row.state != "open":
-            raise AlreadyDecided("This gate is decided already.")
+            raise AlreadyDecided(f"This gate is decided already, by {row.completed_by}." if row.completed_by
+                                 else "This gate was withdrawn: the order went another way.")
         signatures = list(tx.scalars(select(Signature).where(Signature.task_id == task_id).order_by(Signature.id)))
         if any(s.actor == actor.name for s in signatures):
             raise AlreadyDecided("You have signed this gate. The second signature must be another person's.")
@@ -121,16 +122,22 @@ class Approvals(Commands):
             unit, row = self._locked_task(tx, task_id, actor)
             element = unit.definition.diagram(row.process).elements[row.element]
             have = len(tx.scalars(select(Signature.id).where(Signature.task_id == task_id)).all())
-            self._withdraw_incidents(tx, task_id)
+            self._withdraw_kept(tx, task_id, by=actor.name)
             unit.incident("decision", element, key=f"{task_id}:decision", task_id=task_id, error=error,
                           arguments={**given, "actor": actor.name, "teams": sorted(actor.teams)})
             unit.save()
             return task_view(row), have, have + 1
 
     def repeat_decision(self, tx: Session, job: Job, given: Mapping[str, Any]) -> None:
-        """Takes a decision again that was kept when taking it failed. The actor has signed it then."""
+        """Takes a decision again that was kept when taking it failed. The actor has signed it then.
+
+        Nothing is left to take when the actor has meanwhile signed the gate anew, as the first of two.
+        """
         assert job.task_id is not None
         actor = Actor(given["actor"], frozenset(given["teams"]))
+        signed = select(Signature.id).where(Signature.task_id == job.task_id, Signature.actor == actor.name)
+        if tx.execute(signed).first() is not None:
+            return
         self._decide(tx, job.task_id, actor, given["decision"], given["comment"], given["snapshot"],
                      given["send_back_to"])
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm import Session
 
 from engine.codec import canonical, digest
-from engine.store.tables import Event, Instance
+from engine.offline_verifier import GENESIS
+from engine.offline_verifier import Event as StoredEvent
+from engine.store.tables import Event
 from engine.views import EventView
 
-GENESIS = "0" * 64
-"""The previous hash of the first event."""
+__all__ = ["GENESIS", "StoredEvent", "body", "chain_hash", "event_view", "events_of", "stamp", "stored_events"]
+_COLUMNS = (Event.seq, Event.at, Event.actor, Event.kind, Event.process, Event.element, Event.name, Event.step,
+            Event.body, Event.previous, Event.hash)
+_UNREADABLE = (ValueError, TypeError, DataError, OperationalError)
+"""What a driver says of a value that is none of its column's."""
 
 
 def stamp(at: datetime) -> str:
@@ -49,48 +55,32 @@ def events_of(session: Session, instance_id: str) -> list[Event]:
     return list(session.scalars(select(Event).where(Event.instance_id == instance_id).order_by(Event.seq)))
 
 
-def faults(session: Session, instance: Instance) -> Iterator[str]:
-    """What is wrong with the chain of one instance, a line each."""
-    previous, expected = GENESIS, 1
-    for seq, event in _rows(session, instance.id):
-        where = f"{instance.business_key}: event {seq}"
-        if event is None:
-            yield f"{where}: cannot be read; the row was changed."
-            return
-        if event.seq != expected:
-            yield f"{where}: expected number {expected}; a row was removed, inserted or moved."
-        if event.previous != previous:
-            yield f"{where}: does not follow the event before it."
-        row = {name: getattr(event, name) for name in
-               ("seq", "at", "actor", "kind", "process", "element", "name", "step", "body", "previous")}
-        if not _matches(instance.id, row, event.hash):
-            yield f"{where}: its content does not match its hash; the row was changed."
-        previous, expected = event.hash, event.seq + 1
-    if (expected - 1, previous) != (instance.seq, instance.head):
-        yield f"{instance.business_key}: the chain ends at {expected - 1}, the order says {instance.seq}."
+def stored_events(session: Session, instance_id: str) -> list[StoredEvent]:
+    """The events of an instance by number, each as it was hashed.
 
-
-def _rows(session: Session, instance_id: str) -> Iterator[tuple[int, Event | None]]:
-    """The events of an instance by number; None for one whose columns hold what no program of ours writes."""
-    try:
-        readable = events_of(session, instance_id)
-    except (ValueError, TypeError):
-        yield from _one_by_one(session, instance_id)
-    else:
-        yield from ((event.seq, event) for event in readable)
-
-
-def _one_by_one(session: Session, instance_id: str) -> Iterator[tuple[int, Event | None]]:
+    One whose columns hold what no program of ours writes is only its number: whoever looks for faults names it.
+    """
     mine = Event.instance_id == instance_id
-    for seq in list(session.scalars(select(Event.seq).where(mine).order_by(Event.seq))):
-        try:
-            yield seq, session.scalars(select(Event).where(mine, Event.seq == seq)).one()
-        except (ValueError, TypeError):
-            yield seq, None
-
-
-def _matches(instance_id: str, row: Mapping[str, Any], stored: str) -> bool:
+    statement = select(*_COLUMNS).where(mine).order_by(Event.seq)
     try:
-        return chain_hash(instance_id, row) == stored
+        return [_as_hashed({**row}) for row in session.execute(statement).mappings()]
+    except _UNREADABLE:
+        numbers = list(session.scalars(select(Event.seq).where(mine).order_by(Event.seq)))
+        return [_one(session, mine, seq) for seq in numbers]
+
+
+def _one(session: Session, mine: ColumnElement[bool], seq: int) -> StoredEvent:
+    try:
+        return _as_hashed({**session.execute(select(*_COLUMNS).where(mine, Event.seq == seq)).mappings().one()})
+    except _UNREADABLE:
+        return {"seq": seq}
+
+
+def _as_hashed(row: Mapping[str, Any]) -> StoredEvent:
+    try:
+        text = row["body"].decode() if isinstance(row["body"], bytes) else row["body"]
+        event = {**row, "at": stamp(row["at"]), "body": text}
+        canonical(event)  # text that is none (SQLite keeps anything in any column) cannot be exported
     except (ValueError, TypeError, AttributeError):
-        return False  # what stands there now is not even text
+        return {"seq": row["seq"]}
+    return event

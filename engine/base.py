@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -21,12 +21,26 @@ from handlers.contract import Clock, Registry
 T = TypeVar("T")
 
 
+_DUE = "due jobs"
+
+
+def note_due(session: Session, job_ids: Sequence[str]) -> None:
+    """Notes jobs that workers are told of as soon as this transaction is committed."""
+    session.info.setdefault(_DUE, []).extend(job_ids)
+
+
 class Library:
     """The parsed versions, each parsed once in this process and shared by all its instances."""
 
     def __init__(self) -> None:
         self._by_id: dict[int, Definition] = {}
         self._lock = threading.Lock()
+
+    def copy(self) -> Library:
+        """Another library that knows the same versions; what it reads later stays its own."""
+        other = Library()
+        other._by_id.update(self._by_id)
+        return other
 
     def get(self, session: Session, version_id: int) -> Definition:
         found = self._by_id.get(version_id)
@@ -44,10 +58,10 @@ class Library:
         return definition
 
     def newest(self, session: Session, key: str) -> Definition:
-        """The newest version of a process."""
+        """The newest deployed version of a process; one that waits for consent or was returned never runs."""
         statement = (
             select(ProcessVersion.id)
-            .where(ProcessVersion.key == key)
+            .where(ProcessVersion.key == key, ProcessVersion.state == "deployed")
             .order_by(ProcessVersion.version.desc())
             .limit(1)
         )
@@ -61,26 +75,32 @@ class EngineBase:
     """The parts that all commands and reads share."""
 
     def __init__(
-        self, database: Database, registry: Registry, clock: Clock, *, codec: StateCodec | None = None
+        self, database: Database, registry: Registry, clock: Clock, *, codec: StateCodec | None = None,
+        consent_needed: bool = True,
     ) -> None:
         self.database = database
         self.registry = registry
         self.clock = clock
         self.codec: StateCodec = codec or SharedSpecCodec()
+        self.consent_needed = consent_needed
+        """Whether a version that an analyst makes waits for a second analyst."""
+        self.teams: Mapping[str, bool] | None = None
+        """The teams that people can be of, and whether they do tasks; None when any team will do."""
         self.library = Library()
-        self.on_wakeup: Callable[[], None] | None = None
-        """Called after a commit that left work for the worker."""
+        self.on_wakeup: Callable[[Sequence[str]], None] | None = None
+        """Called after a commit that left work for a worker, with the ids of the jobs that are due now."""
 
     @contextmanager
     def transaction(self, session: Session | None = None) -> Iterator[Session]:
-        """One write transaction; joins the given one instead of opening its own. Wakes the worker after a commit."""
+        """One write transaction; joins the given one instead of opening its own. Wakes workers after a commit."""
         if session is not None:
             yield session
             return
         with self.database.write() as opened:
             yield opened
-        if self.on_wakeup is not None and opened.info.get("work"):
-            self.on_wakeup()
+        due = opened.info.get(_DUE)
+        if due and self.on_wakeup is not None:
+            self.on_wakeup(due)
 
     def command(self, work: Callable[[Session], T]) -> T:
         """Runs one command in a transaction of its own.

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from engine import forms
 from engine.base import EngineBase
-from engine.codec import pack
+from engine.codec import pack, unpack
 from engine.definitions import Element
 from engine.errors import (
     AlreadyDone,
     Conflict,
+    DatabaseTrouble,
     EngineError,
     InvalidForm,
     NotAllowed,
@@ -26,6 +27,7 @@ from engine.errors import (
 )
 from engine.operations import describe
 from engine.rows import instance_view, task_view
+from engine.store.once import hold_key, insert_once
 from engine.store.tables import Instance, Job, Message, Task
 from engine.unit import Unit
 from engine.views import SYSTEM, Actor, InstanceView, TaskView
@@ -71,6 +73,9 @@ class Commands(EngineBase):
         unit.save()
         if submit is not None:
             self._submit_first(tx, unit, actor, submit)
+        if unit.run.waiting() and hold_key(tx, business_key):
+            unit.advance()  # a message that came just now has not seen this order, nor this order the message
+            unit.save()
         row = tx.scalars(
             select(Instance).where(Instance.id == unit.row.id).execution_options(populate_existing=True)
         ).one()
@@ -94,7 +99,7 @@ class Commands(EngineBase):
         """
         try:
             return self.command(lambda tx: self._complete_task(tx, task_id, actor, data, revision))
-        except (InvalidForm, NotFound, NotAllowed, Conflict, OperationalError):
+        except (InvalidForm, NotFound, NotAllowed, Conflict, DatabaseTrouble):
             raise
         except Exception as error:  # noqa: BLE001 - the person's input must survive whatever went wrong
             return self._keep(task_id, actor, data, sentence(error))
@@ -161,19 +166,24 @@ class Commands(EngineBase):
             row.draft, row.assignee = pack(dict(data)), actor.name
             row.claimed_at = row.claimed_at or self.clock.now()
             row.revision += 1
-            self._withdraw_incidents(tx, task_id)
+            self._withdraw_kept(tx, task_id)
             unit.incident("form", element, key=f"{task_id}:form", task_id=task_id, error=error,
                           operation=element.properties.get("onComplete"),
                           arguments={"data": dict(data), "actor": actor.name, "teams": sorted(actor.teams)})
             unit.save()
             return task_view(row)
 
-    def _withdraw_incidents(self, tx: Session, task_id: str) -> None:
-        """Ends the incidents of what a person has submitted before: the newest one is the one to retry."""
-        tx.execute(
-            update(Job).where(Job.task_id == task_id, Job.kind.in_(("form", "decision")), Job.state == "dead")
-            .values(state="withdrawn", updated_at=self.clock.now())
+    def _withdraw_kept(self, tx: Session, task_id: str, *, by: str | None = None) -> None:
+        """Ends the jobs that keep what was submitted before, also one that is being tried again: the newest counts.
+
+        `by` names the person of whom alone they are ended: every approver has a decision of their own.
+        """
+        kept = select(Job).where(
+            Job.task_id == task_id, Job.kind.in_(("form", "decision")), Job.state.in_(("ready", "leased", "dead"))
         )
+        for job in tx.scalars(kept.with_for_update()):
+            if by is None or unpack(job.arguments)["actor"] == by:
+                job.state, job.updated_at = "withdrawn", self.clock.now()
 
     def deliver(
         self, name: str, business_key: str, payload: Mapping[str, Any], *, source: str, message_id: str,
@@ -186,16 +196,21 @@ class Commands(EngineBase):
         forms.check_values(payload, limit=MAX_PAYLOAD, at="/payload")
         message = {"source": source, "message_id": message_id, "name": name, "correlation": business_key,
                    "payload": pack(payload), "received_at": self.clock.now()}
+        if session is not None:
+            return self._take(session, message)
+        if self._is_stored(source, message_id):  # senders repeat themselves: that takes no lock and writes nothing
+            return False
         try:
-            if session is not None:
-                return self._take(session, message)
             return self.command(lambda tx: self._take(tx, message))
-        except (NotFound, Conflict, OperationalError):
+        except (NotFound, Conflict, DatabaseTrouble):
             raise
-        except Exception as error:
-            if session is not None:
-                raise
+        except Exception as error:  # noqa: BLE001 - whoever sent it has done its part
             return self._keep_message(message, sentence(error))
+
+    def _is_stored(self, source: str, message_id: str) -> bool:
+        known = select(Message.id).where(Message.source == source, Message.message_id == message_id)
+        with self.reading() as session:
+            return session.execute(known).first() is not None
 
     def _take(self, tx: Session, message: Mapping[str, Any]) -> bool:
         """Stores a message and gives it to whoever waits; False when it was stored before."""
@@ -205,42 +220,43 @@ class Commands(EngineBase):
         return True
 
     def _store(self, tx: Session, message: Mapping[str, Any]) -> bool:
-        """Stores a message; False when it was stored before."""
-        known = select(Message.id).where(
-            Message.source == message["source"], Message.message_id == message["message_id"]
-        )
-        if tx.execute(known).first() is not None:
-            return False
-        tx.execute(insert(Message).values(**message))
-        return True
+        """Stores a message; False when it was stored before, also by somebody else at this moment."""
+        return insert_once(tx, Message, message)
 
     def _match(self, tx: Session, name: str, business_key: str) -> None:
         """Gives what is stored to whoever waits for it.
 
         The instance is locked before it is asked what it awaits: a command that is under way may just be coming to a
-        catch, and has looked for messages already.
+        catch, and has looked for messages already. So may an order that is just being started, and is not seen yet.
         """
         try:
             unit = Unit.lock(self, tx, SYSTEM, key=business_key)
         except NotFound:
-            return
+            if not hold_key(tx, business_key):
+                return
+            try:
+                unit = Unit.lock(self, tx, SYSTEM, key=business_key)
+            except NotFound:
+                return
         if f" {name} " in unit.row.awaits:
             unit.advance()
             unit.save()
 
     def _keep_message(self, message: Mapping[str, Any], error: str) -> bool:
-        """Stores a message although taking it failed unforeseen: whoever sent it has done its part.
-
-        False when the failure was only that the same message came twice at once and the other one is stored.
-        """
+        """Stores a message although taking it failed unforeseen. False when it was stored before."""
         with self.transaction() as tx:
             if not self._store(tx, message):
                 return False
             unit = Unit.lock(self, tx, SYSTEM, key=message["correlation"])
-            catch = next(waiting for waiting in unit.run.waiting() if waiting.name == message["name"])
-            unit.incident("message", catch.element, key=f"{catch.task_id}:message", task_id=catch.task_id, error=error)
+            self._not_taken(unit, message["name"], error)
             unit.save()
         return True
+
+    def _not_taken(self, unit: Unit, name: str, error: str) -> None:
+        """Makes an incident of a message that could not be taken; none when nobody waits for it any more."""
+        catch = next((waiting for waiting in unit.run.waiting() if waiting.name == name), None)
+        if catch is not None:
+            unit.incident("message", catch.element, key=f"{catch.task_id}:message", task_id=catch.task_id, error=error)
 
     def cancel(self, business_key: str, actor: Actor, reason: str) -> tuple[InstanceView, bool]:
         """Cancels an order: its tokens end, and the undo process runs. Again changes nothing and returns False.

@@ -82,18 +82,27 @@ class Decision:
     def evaluate(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The outputs by name; with COLLECT a list of each. Raises ExpressionError when an input is missing or of
         another type than its column, or when several rules of a UNIQUE table match."""
-        values = tuple(self._value(column, variables) for column in self.inputs)
+        found = self._rules(variables)
         if self.hit_policy == "COLLECT":
-            found = [rule for rule in self.rules if rule.matches(values)]
             return {
                 output.name: [rule.outputs[index].evaluate(variables) for rule in found]
                 for index, output in enumerate(self.outputs)
             }
-        rule = self._one_rule(values)
         return {
             output.name: expression.evaluate(variables)
-            for output, expression in zip(self.outputs, rule.outputs, strict=True)
+            for output, expression in zip(self.outputs, found[0].outputs, strict=True)
         }
+
+    def fired(self, variables: Mapping[str, Any]) -> list[int]:
+        """The numbers of the rows that answer, from 1. Raises as `evaluate` does."""
+        found = self._rules(variables)
+        return [number for number, rule in enumerate(self.rules, 1) if any(rule is one for one in found)]
+
+    def _rules(self, variables: Mapping[str, Any]) -> list[Rule]:
+        values = tuple(self._value(column, variables) for column in self.inputs)
+        if self.hit_policy == "COLLECT":
+            return [rule for rule in self.rules if rule.matches(values)]
+        return [self._one_rule(values)]
 
     def _one_rule(self, values: tuple[Any, ...]) -> Rule:
         catch_all = self.rules[-1] if self.rules and self.rules[-1].is_catch_all else None

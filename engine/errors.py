@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from handlers.contract import FieldError, WaybillError
@@ -27,6 +28,10 @@ class SeparationOfDuties(NotAllowed):
 
 class NotAnApprover(NotAllowed):
     """The caller is not of the team that signs this gate."""
+
+
+class OwnVersion(NotAllowed):
+    """Whoever made a version may not consent to it."""
 
 
 class Conflict(EngineError):
@@ -62,7 +67,29 @@ class TooLate(Conflict):
 
 
 class StaleBase(Conflict):
-    """A process change that was made on top of an older version than the newest."""
+    """A process change that was made on top of another version than the newest deployed one."""
+
+    def __init__(self, message: str, *, base: int | None = None, newest: int | None = None) -> None:
+        super().__init__(message)
+        self.base = base
+        """The version it was made on; None: on none."""
+        self.newest = newest
+        """The newest deployed version; None: there is none."""
+
+
+class NothingChanged(Conflict):
+    """A process change that changes nothing."""
+
+
+class DraftChanged(StaleRevision):
+    """Somebody else has saved the draft meanwhile."""
+
+    def __init__(self, message: str, *, by: str, at: datetime, revision: int) -> None:
+        super().__init__(message)
+        self.by = by
+        self.at = at
+        self.revision = revision
+        """The revision that is stored now."""
 
 
 class InvalidForm(EngineError):
@@ -75,6 +102,27 @@ class InvalidForm(EngineError):
 
 class DatabaseBehind(EngineError):
     """The database's tables are older than this program."""
+
+
+class DatabaseAhead(EngineError):
+    """The database's tables are newer than this program."""
+
+
+class DatabaseTrouble(EngineError):
+    """The database itself cannot do its work now: full, read-only, busy, away, damaged. See `engine.store.trouble`."""
+
+    def __init__(self, sentence: str, *, kind: str, cause: str, retry_after: int, known: bool = True) -> None:
+        """`cause` is the database's own words, for logs and the command line; `retry_after` is in seconds.
+
+        `known` is false when the connection broke while the work was being committed: perhaps it was kept.
+        """
+        outcome = "Nothing was changed." if known else "Look whether it was saved before you repeat it."
+        super().__init__(f"{sentence} {outcome}")
+        self.sentence = sentence
+        self.kind = kind
+        self.cause = cause
+        self.retry_after = retry_after
+        self.known = known
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +139,8 @@ class Finding:
     advice: str
     """What to do."""
     severity: Literal["error", "warning"] = "error"
+    fix: str | None = None
+    """The id of a mending that `engine.executable` knows; None when a person has to decide."""
 
     def __str__(self) -> str:
         where = self.file + (f":{self.line}" if self.line else "")

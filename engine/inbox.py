@@ -13,7 +13,7 @@ from engine import forms
 from engine.codec import pack, unpack
 from engine.definitions import Element
 from engine.errors import AlreadyDone, InvalidForm, NotAllowed, NotFound, TakenByAnother
-from engine.jobs import Jobs
+from engine.incidents import Incidents
 from engine.rows import cursor_of, read_cursor, task_view
 from engine.store.tables import Instance, Job, Task
 from engine.unit import Unit
@@ -21,7 +21,7 @@ from engine.views import Actor, Page, TaskDetail, TaskView
 from handlers.contract import FieldError, FormContext
 
 
-class Inbox(Jobs):
+class Inbox(Incidents):
     """What a person does with a task besides completing it, and the lists."""
 
     def claim(self, task_id: str, actor: Actor) -> TaskView:
@@ -63,7 +63,7 @@ class Inbox(Jobs):
         row.assignee, row.claimed_at = name, self.clock.now() if name else None
         row.revision += 1
 
-    def save_draft(self, task_id: str, actor: Actor, data: Any) -> TaskView:
+    def save_task_draft(self, task_id: str, actor: Actor, data: Any) -> TaskView:
         """Keeps what a person has typed so far, unchecked. Does not count as work on the order."""
         forms.check_values(data, at="/data")
         with self.transaction() as tx:
@@ -163,7 +163,7 @@ class Inbox(Jobs):
             if row is None or not (actor.sees_all or row.team in actor.teams):
                 raise NotFound("There is no such task for you.")
             instance = session.get_one(Instance, row.instance_id)
-            unit = Unit(self, session, instance, self.library.get(session, instance.version_id), actor, new=False)
+            unit = Unit(self, session, instance, self.definition_then(session, instance, row), actor, new=False)
             element = unit.definition.diagram(row.process).elements[row.element]
             return self._detail(session, unit, row, element, actor)
 

@@ -5,7 +5,6 @@ A timer, a reminder, a failed step and an external operation are all jobs; only 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 import threading
@@ -14,32 +13,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
-from engine.approvals import Approvals
 from engine.codec import pack, unpack
 from engine.definitions import Element
-from engine.errors import Conflict, NotFound
+from engine.errors import DatabaseTrouble
+from engine.migration import Migrations
 from engine.operations import describe, freeze, thaw
-from engine.rows import job_view
 from engine.store.tables import Job, Task
 from engine.unit import Unit
-from engine.views import SYSTEM, Actor, JobView
-from handlers.contract import Refused, TryAgain
+from engine.views import SYSTEM, Actor
+from handlers.contract import USUAL_RETRY, GiveUp, Refused, RetryPolicy, TryAgain, time_limit
 
 LEASE = timedelta(seconds=30)
-"""How long a claimed job belongs to its worker. Time-outs of outside calls stay under half of it."""
-UNFORESEEN_ATTEMPTS = 3
-"""A failure that is no `TryAgain` is tried this often before it becomes an incident."""
+"""How long a claimed job belongs to its worker; at least twice the contract's `CALL_SECONDS`."""
+NOBODY_CAME = timedelta(minutes=1)
+CLOCK_SLACK = timedelta(seconds=5)
+"""Clocks are put right by less than this all the time; by more, and the clock was set."""
 _OWNER = f"{socket.gethostname()}:{os.getpid()}"
-
-
-def retry_after(attempt: int, key: str) -> timedelta:
-    """Back-off before the next attempt: doubles from one second to five minutes, with jitter drawn from the key."""
-    base = float(min(2 ** (attempt - 1), 300))
-    jitter = int.from_bytes(hashlib.sha256(f"{key}:{attempt}".encode()).digest()[:2], "big") / 65535
-    return timedelta(seconds=base * (0.75 + 0.5 * jitter))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +50,20 @@ class Claim:
     result: bytes | None
 
 
-class Jobs(Approvals):
-    """Work, retry, and the commands that jobs give."""
+def lease_is_over(machine_now: datetime) -> ColumnElement[bool]:
+    """Whether the worker of a job has died, or sleeps.
+
+    A lease that ends later than one that is given now was given before the clock was set back: nobody can tell how
+    much of it is left, and a dead worker's job would wait for as long as the clock was wrong.
+    """
+    return or_(Job.lease_until < machine_now, Job.lease_until > machine_now + LEASE + CLOCK_SLACK)
+
+
+class Jobs(Migrations):
+    """Work, and the commands that jobs give."""
+
+    _clock_seen: datetime | None = None
+    """What the engine's clock said when this process last looked for work."""
 
     def work(self, *, limit: int | None = None) -> int:
         """Runs jobs that are due, one after the other, at most `limit`; returns how many."""
@@ -84,30 +88,92 @@ class Jobs(Approvals):
         with self.reading() as session:
             return session.execute(select(func.count()).select_from(Job).where(Job.state == "leased")).scalar_one()
 
+    def nobody_works(self) -> bool:
+        """Whether no worker seems to be there: a job has been due for longer than a minute, and nobody holds any."""
+        with self.reading() as session:
+            over = lease_is_over(self.database.lock_clock(session))
+            held = select(Job.id).where(Job.state == "leased", not_(over))
+            return bool(self.overdue(NOBODY_CAME, limit=1)) and session.execute(held.limit(1)).first() is None
+
+    def overdue(self, by: timedelta, *, limit: int) -> list[str]:
+        """Jobs that have been due for so long and that nobody has taken, the oldest first."""
+        self._look_at_clock()
+        late = select(Job.id).where(Job.state == "ready", Job.run_at <= self.clock.now() - by)
+        with self.reading() as session:
+            return list(session.scalars(late.order_by(Job.run_at).limit(limit)))
+
+    def orphaned(self, *, limit: int) -> list[str]:
+        """Jobs whose workers have died, the oldest first."""
+        with self.reading() as session:
+            over = select(Job.id).where(Job.state == "leased", lease_is_over(self.database.lock_clock(session)))
+            return list(session.scalars(over.order_by(Job.lease_until).limit(limit)))
+
     def claim_next(self) -> Claim | None:
         """Claims the job that is due longest, or one whose worker has died."""
+        return self._claim()
+
+    def claim_job(self, job_id: str) -> Claim | None:
+        """Claims this one job, when it is due or its worker has died; else None."""
+        return self._claim(job_id)
+
+    def _claim(self, job_id: str | None = None) -> Claim | None:
+        self._look_at_clock()
         with self.reading() as session:  # an idle worker takes no write lock
-            if session.execute(self._due(session).with_only_columns(Job.id)).first() is None:
-                return None
+            due = self._due(self.database.lock_clock(session), job_id)
+            found = [
+                n for n, statement in enumerate(due)
+                if session.execute(statement.with_only_columns(Job.id)).first() is not None
+            ]
+        if not found:
+            return None
         with self.transaction() as tx:
-            row = tx.scalars(self.database.skip_locked(self._due(tx))).first()
+            tx.connection()  # on SQLite others are waited for here, and what was due may be another's by now
+            machine_now = self.database.lock_clock(tx)
+            due = self._due(machine_now, job_id)
+            looked = (tx.scalars(self.database.skip_locked(due[n])).first() for n in found)
+            row = next((row for row in looked if row is not None), None)
             if row is None:
                 return None
             killed_all = row.state == "leased" and row.attempts >= row.max_attempts
             row.state, row.fence, row.attempts = "leased", row.fence + 1, row.attempts + 1
             row.lease_owner = f"{_OWNER}:{threading.get_ident()}"[:80]
-            row.lease_until, row.updated_at = self.database.lock_clock(tx) + LEASE, self.clock.now()
+            row.lease_until, row.updated_at = machine_now + LEASE, self.clock.now()
             claim = Claim(row.id, row.instance_id, row.kind, row.operation, row.key, row.arguments, row.fence,
                           row.attempts, row.max_attempts, row.result)
         if not killed_all:
             return claim
-        self._fail(claim, "Every worker that took this job stopped without an answer.", attempts=0)
-        return self.claim_next()
+        self._fail(claim, "Every worker that took this job stopped without an answer.", allowed=0)
+        return self._claim(job_id)
 
-    def _due(self, session: Session) -> Any:
-        ready = and_(Job.state == "ready", Job.run_at <= self.clock.now())
-        orphaned = and_(Job.state == "leased", Job.lease_until < self.database.lock_clock(session))
-        return select(Job).where(or_(ready, orphaned)).order_by(Job.run_at).limit(1)
+    def _due(self, machine_now: datetime, job_id: str | None) -> tuple[Select[tuple[Job]], Select[tuple[Job]]]:
+        """What may be claimed: a job whose worker has died, then the one that is due longest.
+
+        Two statements, each along an index of its own that ends at its first row. One for both would read and sort
+        everything that is due, at every claim.
+        """
+        orphaned = (
+            select(Job).where(Job.state == "leased", lease_is_over(machine_now)).order_by(Job.lease_until).limit(1)
+        )
+        ready = select(Job).where(Job.state == "ready", Job.run_at <= self.clock.now()).order_by(Job.run_at).limit(1)
+        if job_id is None:
+            return orphaned, ready
+        return orphaned.where(Job.id == job_id), ready.where(Job.id == job_id)
+
+    def _look_at_clock(self) -> None:
+        """Makes jobs due at once that would wait until a clock that was set back has come to where it was.
+
+        Looks when this process begins, and when the clock is behind where it was seen last. Timers and due times keep
+        the time for which they were set.
+        """
+        now, seen = self.clock.now(), self._clock_seen
+        if seen is None or now < seen - CLOCK_SLACK:
+            waiting = (Job.state == "ready", Job.kind.not_in(("timer", "due")), Job.updated_at > now + CLOCK_SLACK)
+            with self.reading() as session:
+                found = session.execute(select(Job.id).where(*waiting).limit(1)).first()
+            if found is not None:
+                with self.transaction() as tx:
+                    tx.execute(update(Job).where(*waiting).values(run_at=now, updated_at=now))
+        self._clock_seen = now
 
     def run_job(self, claim: Claim) -> None:
         """Performs and finishes one claimed job. Whatever goes wrong ends up in the job's row."""
@@ -119,10 +185,13 @@ class Jobs(Approvals):
             try:
                 result = self._perform(claim)
             except TryAgain as error:
-                self._fail(claim, str(error), attempts=claim.max_attempts)
+                self._fail(claim, str(error), allowed=claim.max_attempts, after=error.after)
+                return
+            except GiveUp as error:
+                self._fail(claim, str(error), allowed=0)
                 return
             except Exception as error:  # noqa: BLE001 - an operation may fail in any way
-                self._fail(claim, describe(error), attempts=UNFORESEEN_ATTEMPTS)
+                self._fail_unforeseen(claim, error)
                 return
         # what was performed is never performed again: if finishing fails, only finishing is repeated
         self._attempt(claim, lambda: self.command(lambda tx: self._finish(tx, claim, result)), result=result)
@@ -133,15 +202,18 @@ class Jobs(Approvals):
         assert operation.external is not None
         arguments = thaw(operation.arguments_type, unpack(claim.arguments))
         try:
-            return {"value": freeze(operation.external.perform(arguments, claim.key))}
+            with time_limit():
+                return {"value": freeze(operation.external.perform(arguments, claim.key))}
         except Refused as refusal:
             return {"refused": {"code": refusal.code, "message": refusal.message}}
 
     def _attempt(self, claim: Claim, work: Any, *, result: Any = None) -> None:
         try:
             work()
+        except DatabaseTrouble as trouble:
+            self._give_back(claim, trouble, result=result)
         except Exception as error:  # noqa: BLE001 - a failed command must not stop the worker
-            self._fail(claim, describe(error), attempts=UNFORESEEN_ATTEMPTS, result=result)
+            self._fail_unforeseen(claim, error, result=result)
 
     def _hold(self, tx: Session, claim: Claim, actor: Actor = SYSTEM) -> tuple[Unit, Job, Element | None] | None:
         """Locks instance and job; None when another worker holds the job by now."""
@@ -218,7 +290,12 @@ class Jobs(Approvals):
             unit.advance()
             unit.save()
             return
-        assert element is not None
+        if job.kind == "move":
+            tx.flush()
+            self.move(tx, unit, unpack(job.arguments))
+            return
+        if element is None:
+            return  # the order was moved to a version that has no such timer or task
         if job.kind == "due":
             self._due_task(tx, unit, job, element)
         elif job.kind == "timer":
@@ -256,38 +333,49 @@ class Jobs(Approvals):
             task.priority, task.revision = 1, task.revision + 1
             unit.event("escalated", element, actor=SYSTEM.name, to=task.escalate_to)
 
-    # --- failing and retrying -----------------------------------------------------------------------------------------
+    # --- failing ------------------------------------------------------------------------------------------------------
 
-    def _fail(self, claim: Claim, error: str, *, attempts: int, result: Any = None) -> None:
+    def _give_back(self, claim: Claim, trouble: DatabaseTrouble, *, result: Any = None) -> None:
+        """Puts a job back because the database failed and not the job: the attempt does not count.
+
+        DatabaseTrouble when not even that can be written: the job is taken again when its lease ends.
+        """
+        with self.transaction() as tx:
+            held = self._hold(tx, claim)
+            if held is None:
+                return
+            _, job, _ = held
+            self._close_job(job, "ready", result)
+            job.attempts = claim.attempts - 1
+            job.run_at = self.clock.now() + timedelta(seconds=trouble.retry_after)
+
+    def _fail_unforeseen(self, claim: Claim, error: Exception, *, result: Any = None) -> None:
+        allowed = min(self._policy(claim).unforeseen, claim.max_attempts)
+        self._fail(claim, describe(error), allowed=allowed, result=result)
+
+    def _policy(self, claim: Claim) -> RetryPolicy:
+        operation = self.registry.get(claim.operation or "")
+        return operation.retry if operation is not None else USUAL_RETRY
+
+    def _fail(
+        self, claim: Claim, error: str, *, allowed: int, after: timedelta | None = None, result: Any = None
+    ) -> None:
         """Puts a job back for a later attempt; after the last one it is an incident."""
         with self.transaction() as tx:
             held = self._hold(tx, claim)
             if held is None:
                 return
             unit, job, element = held
-            dead = claim.attempts >= min(attempts, claim.max_attempts)
-            self._close_job(job, "dead" if dead else "ready", result)
-            job.error, job.run_at = error[:1000], self.clock.now() + retry_after(claim.attempts, claim.key)
-            if dead:
-                unit.event("incident", element, actor=SYSTEM.name, error=error[:1000], operation=job.operation,
+            error = error.replace("\0", " ").encode(errors="replace").decode()[:1000]
+            now = self.clock.now()
+            again = self._policy(claim).next_attempt(claim.attempts, claim.key, now, allowed=allowed, after=after)
+            if again is None and job.kind == "move":
+                self.give_up_move(tx, unpack(job.arguments), job.instance_id, error)
+                self._close_job(job)
+                return
+            self._close_job(job, "dead" if again is None else "ready", result)
+            job.error, job.run_at = error, again or now
+            if again is None:
+                unit.event("incident", element, actor=SYSTEM.name, error=error, operation=job.operation,
                            attempts=claim.attempts)
                 unit.save()
-
-    def retry(self, job_id: str, actor: Actor) -> JobView:
-        """Puts an incident back to work with the same key and arguments. Conflict when it is none (any more)."""
-        with self.transaction() as tx:
-            found = tx.get(Job, job_id)
-            if found is None:
-                raise NotFound("There is no such job.")
-            unit = Unit.lock(self, tx, actor, id_=found.instance_id)
-            job = tx.scalars(select(Job).where(Job.id == job_id).with_for_update()
-                             .execution_options(populate_existing=True)).one()
-            if job.state != "dead":
-                raise Conflict("This is no open incident any more.")
-            element = unit.definition.diagram(job.process).elements.get(job.element or "")
-            job.state, job.run_at, job.updated_at = "ready", self.clock.now(), self.clock.now()
-            job.max_attempts = job.attempts + 1 if job.kind != "operation" else job.attempts + 3
-            unit.event("retried", element, operation=job.operation, error=job.error)
-            tx.info["work"] = True
-            unit.save()
-            return job_view(job)

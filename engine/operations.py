@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 from pydantic import TypeAdapter
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from engine.codec import unpack
-from engine.errors import EngineError, InvalidForm
+from engine.errors import DatabaseTrouble, EngineError, InvalidForm
 from handlers.contract import Call, Operation, Problem, Refused
 
 if TYPE_CHECKING:
@@ -130,13 +129,14 @@ class OperationCalls(ABC):
         except Refused as refusal:
             self.refuse(task_id, element, refusal, operation=name)
             return None
-        except (OperationalError, StartOver):
+        except (DatabaseTrouble, StartOver):
             raise  # the database, not the operation: the whole command is tried again
         except Exception as error:  # noqa: BLE001 - whatever it is, it must stop this step only
             self.incident("step", element, key=f"{task_id}:step", task_id=task_id, operation=name,
                           error=describe(error))
             return None
-        self.variables[task.task_spec.result_variable] = result
+        if task.task_spec.result_variable:
+            self.variables[task.task_spec.result_variable] = result
         return True
 
     def run_decision(self, decision_id: str) -> None:
@@ -193,7 +193,7 @@ class OperationCalls(ABC):
                 result = plain(function(call, dict(form)))
             except Problem as problem:
                 raise InvalidForm(problem.errors) from problem
-            except (OperationalError, Refused):
+            except (DatabaseTrouble, Refused):
                 raise
             except Exception as error:
                 raise OperationFailed(describe(error)) from error
@@ -220,6 +220,23 @@ class OperationCalls(ABC):
         external, call = operation.external, self.call(element, key)
         external.refused(call, given, refusal)
 
+    def done_by_hand(
+        self, job_operation: str, element: Element, key: str, arguments: bytes, reason: str, given: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Runs an external operation's `by_hand`; returns the result variable's value. InvalidForm: it lacks something.
+
+        An operation that is no longer there has nothing to write.
+        """
+        operation = self.engine.registry.get(job_operation)
+        if operation is None or operation.external is None:
+            return given
+        frozen = thaw(operation.arguments_type, unpack(arguments))
+        try:
+            result = operation.external.by_hand(self.call(element, key), frozen, reason, given)
+        except Problem as problem:
+            raise InvalidForm(problem.errors) from problem
+        return given if result is None else dict(plain(result))
+
     def incident(
         self, kind: str, element: Element | None, *, key: str, error: str, task_id: str | None = None,
         operation: str | None = None, arguments: Mapping[str, Any] | None = None,
@@ -234,7 +251,7 @@ class OperationCalls(ABC):
         if self.session.info.get(MAY_START_OVER):
             try:
                 return work()
-            except OperationalError:
+            except DatabaseTrouble:
                 raise
             except Exception as error:
                 raise StartOver from error

@@ -130,20 +130,6 @@ class Reads(Inbox):
             names = self.library.newest(session, process).step_names()
         return [(number, *names[number]) for number in sorted(names)]
 
-    def verify_audit(self, business_key: str | None = None) -> list[str]:
-        """Checks the hash chains of one order or of all; returns what is wrong, a line each."""
-        found: list[str] = []
-        with self.reading() as session:
-            statement = select(Instance).order_by(Instance.started_at)
-            if business_key is not None:
-                statement = statement.where(Instance.business_key == business_key)
-            rows = list(session.scalars(statement))
-            if business_key is not None and not rows:
-                raise NotFound(f"There is no order {business_key}.")
-            for row in rows:
-                found.extend(audit.faults(session, row))
-        return found
-
     @staticmethod
     def _row(session: Session, business_key: str) -> Instance:
         row = session.scalars(select(Instance).where(Instance.business_key == business_key)).one_or_none()

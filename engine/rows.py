@@ -24,13 +24,18 @@ def task_view(row: Task) -> TaskView:
     )
 
 
+def awaited(text: str) -> tuple[str, ...]:
+    """The names of messages in the column `awaits`; each stands between spaces, and may hold single ones."""
+    return tuple(name for name in text.strip(" ").split("  ") if name)
+
+
 def instance_view(row: Instance, definition: Definition) -> InstanceView:
     return InstanceView(
         id=row.id, business_key=row.business_key, process=row.process_key, version=definition.version,
         status=row.status, started_at=row.started_at, ended_at=row.ended_at, revision=row.revision,  # type: ignore[arg-type]
         step=row.step, step_name=row.step_name,
         can_cancel=row.status == "open" and not row.committed and definition.cancellation is not None,
-        awaits=tuple(row.awaits.split()), variables=unpack(row.variables) if row.variables else {},
+        awaits=awaited(row.awaits), variables=unpack(row.variables) if row.variables else {},
     )
 
 

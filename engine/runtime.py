@@ -21,6 +21,7 @@ from engine.codec import StateCodec, Workflow
 from engine.definitions import Definition, Element
 from engine.errors import ExpressionError
 from engine.expressions import compile_expression
+from engine.rerouting import reroute
 from engine.specs import Host, JobTimer, OperationTask, StoredMessage, script_engine
 
 Mark = Literal["done", "here", "failed"]
@@ -163,6 +164,10 @@ class Run:
                 task.task_spec.catch(task, BpmnEvent(definition, payload=dict(payload)))
                 task.task_spec._update(task)
                 return
+
+    def reroute(self) -> None:
+        """Finds the ways ahead anew, after the workflow was moved to another version."""
+        reroute(self._workflow)
 
     def cancel(self) -> None:
         """Ends every live token."""

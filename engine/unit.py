@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, func, insert, or_, select, update
+from sqlalchemy import Table, func, insert, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from engine import audit
+from engine.base import note_due
 from engine.codec import pack, unpack
 from engine.definitions import Definition, Element
 from engine.errors import Conflict, NotFound
@@ -22,12 +23,14 @@ from engine.operations import OperationCalls
 from engine.runtime import OpenTask, Run
 from engine.store.tables import Base, Event, Instance, Job, Message, Task
 from engine.views import SYSTEM, Actor
+from handlers.contract import USUAL_RETRY
 
 if TYPE_CHECKING:
     from engine.base import EngineBase
 
 NO_DUE = timedelta(days=365)
-MAX_ATTEMPTS = 8
+_BEGUN = or_(Job.attempts > 0, Job.result.is_not(None))
+"""Operations that may have acted outside. An attempt that the database spoilt does not count, its answer is kept."""
 
 
 class Unit(OperationCalls):
@@ -193,7 +196,7 @@ class Unit(OperationCalls):
         statement = (
             select(Message)
             .where(Message.correlation == self.row.business_key, Message.consumed_at.is_(None),
-                   Message.name.in_({w.name for w in waiting}))
+                   Message.set_aside_at.is_(None), Message.name.in_({w.name for w in waiting}))
             .order_by(Message.id)
         )
         for message in self.session.scalars(statement):
@@ -207,6 +210,21 @@ class Unit(OperationCalls):
                                id=message.message_id)
                     return True
         return False
+
+    # --- moving to another version ------------------------------------------------------------------------------------
+
+    def move(self, definition: Definition, state: bytes, live: set[str]) -> None:
+        """Goes on in another version, with a state that was made for it (`engine.transfer`).
+
+        `live` are the ids of the tasks that were open before: what belongs to one that is gone is withdrawn. What
+        waits already keeps its due time; what the version adds begins to wait now.
+        """
+        self.definition = definition
+        self._run = Run.load(definition, self.process, state, self.engine.codec, self)
+        self._open_before = {task.id: task for task in self._run.open_tasks()}
+        self._timers_before = {timer.key for timer in self._run.timers()}
+        self._live_before = live
+        self._run.reroute()
 
     # --- cancelling -------------------------------------------------------------------------------------------------
 
@@ -227,16 +245,17 @@ class Unit(OperationCalls):
         """
         if self.status != "cancelling" or self.process != self.definition.key:
             return
+        # first: a call that a worker is just taking up is waited for here, and then it counts as begun
+        self._close_gone()
         open_calls = self.session.execute(
             select(func.count()).select_from(Job).where(
-                Job.instance_id == self.row.id, Job.kind == "operation", Job.task_id.is_not(None), Job.attempts > 0,
+                Job.instance_id == self.row.id, Job.kind == "operation", Job.task_id.is_not(None), _BEGUN,
                 Job.state.in_(("ready", "leased", "dead")), Job.id != (finishing or ""),
             )
         ).scalar_one()
         undo = self.definition.cancellation
         if open_calls:
             return
-        self._close_gone()
         if undo is None:
             self._end("cancelled")
             return
@@ -263,7 +282,8 @@ class Unit(OperationCalls):
             self.session.execute(insert(_table(Event)), self._events)
         if self.jobs:
             self.session.execute(insert(_table(Job)), self.jobs)
-            self.session.info["work"] = True
+            now = self.now()
+            note_due(self.session, [job["id"] for job in self.jobs if job["state"] == "ready" and job["run_at"] <= now])
         self._update_instance()
         self._events, self.jobs = [], []
         if self._run is not None:
@@ -271,9 +291,10 @@ class Unit(OperationCalls):
 
     def _values(self) -> dict[str, Any]:
         values = {
-            "status": self.status, "process": self.process, "committed": self.committed, "step": self.step,
-            "step_name": self.step_name, "cancel_reason": self.cancel_reason, "seq": self.seq, "head": self.head,
-            "ended_at": self.ended_at, "variables": pack(self.variables), "visits": pack(self.visits),
+            "version_id": self.definition.version_id, "status": self.status, "process": self.process,
+            "committed": self.committed, "step": self.step, "step_name": self.step_name,
+            "cancel_reason": self.cancel_reason, "seq": self.seq, "head": self.head, "ended_at": self.ended_at,
+            "variables": pack(self.variables), "visits": pack(self.visits),
         }
         if self._run is not None:
             values["state"] = self._run.encode(self.engine.codec)
@@ -314,12 +335,13 @@ class Unit(OperationCalls):
                 .execution_options(synchronize_session=False)
             )
         if gone:
-            # an operation that a worker has begun is kept: its effect outside must become known
-            unbegun = or_(Job.kind != "operation", Job.attempts == 0)
+            # an operation that a worker has begun is kept: its effect outside must become known. Whoever holds one of
+            # the others finds it withdrawn
+            unbegun = or_(Job.kind != "operation", not_(_BEGUN))
             self.session.execute(
                 update(Job)
                 .where(Job.instance_id == self.row.id, Job.task_id.in_(gone),
-                       or_(Job.state == "ready", Job.state == "dead"), unbegun)
+                       Job.state.in_(("ready", "leased", "dead")), unbegun)
                 .values(state="withdrawn", updated_at=self.now())
                 .execution_options(synchronize_session=False)
             )
@@ -367,12 +389,14 @@ class Unit(OperationCalls):
     ) -> str:
         """Queues a job with the command; with an `error` it is an incident from the start. Returns its id."""
         now, job_id = self.now(), str(uuid.uuid4())
+        registered = self.engine.registry.get(operation or "")
+        policy = registered.retry if registered is not None else USUAL_RETRY
         self.jobs.append({
             "id": job_id, "instance_id": self.row.id, "business_key": self.row.business_key, "process": self.process,
             "task_id": task_id, "element": element.id if element else None, "name": element.name if element else None,
             "step": element.step if element else None, "kind": kind, "operation": operation, "key": key,
             "arguments": pack(arguments), "state": "dead" if error else "ready", "run_at": run_at or now,
-            "attempts": 1 if error else 0, "max_attempts": MAX_ATTEMPTS, "fence": 0, "lease_owner": None,
+            "attempts": 1 if error else 0, "max_attempts": policy.attempts, "fence": 0, "lease_owner": None,
             "lease_until": None, "error": error, "result": None, "created_at": now, "updated_at": now,
         })
         return job_id

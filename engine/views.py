@@ -13,8 +13,12 @@ T = TypeVar("T")
 InstanceStatus = Literal["open", "cancelling", "closed", "cancelled"]
 TaskState = Literal["open", "done", "withdrawn"]
 TaskKind = Literal["form", "approval"]
-JobState = Literal["ready", "leased", "done", "dead", "withdrawn"]
+JobState = Literal["ready", "leased", "done", "dead", "withdrawn", "resolved"]
 Decision = Literal["approve", "reject", "send_back"]
+VersionState = Literal["awaiting_consent", "deployed", "returned"]
+DraftState = Literal["open", "asked", "discarded"]
+MessageState = Literal["waiting", "unmatched", "taken", "set_aside"]
+MessageWhy = Literal["early", "no_order", "ended", "passed", "not_accepted", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,87 @@ class JobView:
 
 
 @dataclass(frozen=True, slots=True)
+class Incident:
+    """Jobs that gave up for the same cause."""
+
+    cause: str
+    """What they share: operation or kind, element, and the error without order numbers, ids and figures."""
+    title: str
+    """The error of the oldest one, its first line."""
+    operation: str | None
+    kind: str
+    element: str | None
+    name: str | None
+    step: int | None
+    count: int
+    orders: int
+    """How many orders it stops."""
+    oldest: datetime
+    """When the first one gave up."""
+    newest: datetime
+    jobs: tuple[JobView, ...]
+    """The oldest of them, as a sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIncident:
+    """One job that gave up, with what resolving it by hand would do."""
+
+    job: JobView
+    waits: bool
+    """A token stands at it and goes on with the result that the person gives."""
+    variable: str | None
+    """The name of the variable that the result becomes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of one incident of many that were to be tried again."""
+
+    id: str
+    order: str | None
+    problem: str | None
+    """Why it was not; None: it is being tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """That a person has dealt with a message which no order takes."""
+
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One message from outside."""
+
+    id: int
+    message_id: str
+    """The sender's own id."""
+    source: str
+    name: str
+    order: str
+    """The business key that the sender named; perhaps there is no such order."""
+    payload: Mapping[str, Any]
+    received_at: datetime
+    state: MessageState
+    why: MessageWhy | None
+    """Why nobody has taken it: `early`, the order does not ask for it now and may later; `no_order`; `ended`, the order
+    has; `passed`, the order took such a message before and asks for no other; `not_accepted`, the order waits for such
+    a message and its expression did not accept this one; `failed`, the order's incident says what went wrong. None when
+    it was taken or set aside."""
+    since: datetime
+    """Since when that is so."""
+    order_status: InstanceStatus | None
+    taken_at: datetime | None
+    taken_by: str | None
+    """The element that took it."""
+    set_aside: SetAside | None
+
+
+@dataclass(frozen=True, slots=True)
 class DiagramView:
     """A diagram with where one instance stands on it."""
 
@@ -195,17 +280,53 @@ class DiagramView:
 
 @dataclass(frozen=True, slots=True)
 class VersionView:
-    """One deployed version of a process."""
+    """One version of a process: deployed, waiting for a second analyst's consent, or returned by that analyst."""
 
     key: str
     name: str
     version: int
     base_version: int | None
+    """The version it was made on; None for the first."""
     content_hash: str
     origin: str
-    """`folder` or `upload`."""
+    """`folder`, `upload`, `draft` or `back` (an older version deployed again)."""
     reason: str
     deployed_by: str
+    """Who made it and asked for consent."""
     consented_by: str | None
     deployed_at: datetime
+    """When it was deployed; until then, when consent was asked for."""
     open_instances: int = 0
+    state: VersionState = "deployed"
+    answered_at: datetime | None = None
+    answered_by: str | None = None
+    """Who consented or returned it."""
+    answer: str = ""
+    """What that person wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftView:
+    """A bundle that analysts work on; kept as it is, unchecked, until it becomes a version."""
+
+    id: str
+    key: str
+    """The process it changes, or will be."""
+    title: str
+    base_version: int | None
+    """The version it builds on; None for a new process."""
+    revision: int
+    """Counts the changes; a save names the one it was made on."""
+    state: DraftState
+    version: int | None
+    """The version it became when consent was asked for last."""
+    created_by: str
+    created_at: datetime
+    updated_by: str
+    updated_at: datetime
+    files: Mapping[str, bytes]
+    """By name, `processes/*.bpmn`, `processes/*.dmn`, `forms/*.json`; empty in lists."""
+    answered_by: str | None = None
+    """Who returned `version`; None when nobody did."""
+    answer: str = ""
+    """Why it was returned."""

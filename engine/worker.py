@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
-from engine.jobs import Jobs
+from engine.errors import DatabaseTrouble
+from engine.housekeeping import Housekeeping
+
+if TYPE_CHECKING:
+    from engine import Engine
 
 log = structlog.get_logger("worker")
+TROUBLE_SECONDS = 5
+"""The longest wait before a database that had trouble is asked again."""
 IDLE_SECONDS = 0.5
 """How long an idle thread waits before it looks again; a commit that leaves work wakes it at once."""
 
@@ -18,8 +24,9 @@ IDLE_SECONDS = 0.5
 class Worker:
     """Runs jobs in `threads` threads. `stop` lets what is running finish."""
 
-    def __init__(self, engine: Jobs, *, threads: int = 4) -> None:
+    def __init__(self, engine: Engine, *, threads: int = 4) -> None:
         self._engine = engine
+        self._housekeeping = Housekeeping(engine)
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._beats: dict[int, float] = {}
@@ -28,17 +35,18 @@ class Worker:
         ]
 
     def start(self) -> None:
-        self._engine.on_wakeup = self._wake.set
+        self._engine.on_wakeup = lambda _ids: self._wake.set()
         for thread in self._threads:
             thread.start()
 
     def stop(self, timeout: float = 25.0) -> None:
-        """Takes no new job, waits for the running ones."""
+        """Takes no new job, waits for the running ones; for all of them together `timeout` seconds."""
         self._stopping.set()
         self._wake.set()
+        limit = time.monotonic() + timeout
         for thread in self._threads:
             if thread.is_alive():
-                thread.join(timeout)
+                thread.join(max(0.0, limit - time.monotonic()))
 
     def alive(self) -> bool:
         """Whether a thread has looked for work within the last seconds."""
@@ -48,11 +56,13 @@ class Worker:
         while not self._stopping.is_set():
             self._beats[number] = time.monotonic()
             try:
+                self._housekeeping.look()
                 if self._engine.work(limit=1):
                     continue
-            except SQLAlchemyError as error:
-                log.error("database", error=str(error).splitlines()[0])  # noqa: TRY400 - one line; it may come every 2 s
-                self._stopping.wait(2)
+            except DatabaseTrouble as trouble:
+                # one line, as often as the database is asked again: it is no fault of the worker's
+                log.error("database", trouble=trouble.sentence, cause=trouble.cause)  # noqa: TRY400
+                self._stopping.wait(min(trouble.retry_after, TROUBLE_SECONDS))
             except Exception:
                 log.exception("worker")
                 self._stopping.wait(2)

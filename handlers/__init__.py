@@ -36,5 +36,6 @@ def registry(ports: Ports) -> Registry:
     for module in OPERATIONS:
         import_module(f"handlers.{module}")
     from handlers.contract import build_registry
+    from handlers.reports_in import PICKED_UP, REPORTED, STOCK_ARRIVED, TRANSFER
 
-    return build_registry(ports)
+    return build_registry(ports, messages=(PICKED_UP, REPORTED, STOCK_ARRIVED, TRANSFER))

@@ -59,7 +59,7 @@ class Archived:
     summary: Stored
 
 
-@operation("order.archive")
+@operation("order.archive", gives=("name", "sha256", "head"), refuses=())
 class ArchiveOrder(External):
     """Step 19: stores the evidence pack, with the head of the history's hash chain as it was."""
 

@@ -19,7 +19,7 @@ _ENDED = ("delivered", "given_up", "cancelled")
 """States of a shipment with which nothing happens any more."""
 
 
-@operation("order.close")
+@operation("order.close", gives=("closed",), refuses=())  # still open: no business answer, a person has to look
 def close(call: Call) -> Mapping[str, Any]:
     """Closes the order; refuses with `still_open` and says what is open: stock, money or parcels."""
     order = load_order(call.session, call.order)
@@ -29,7 +29,7 @@ def close(call: Call) -> Mapping[str, Any]:
     return {"closed": True}
 
 
-@operation("order.cancel")
+@operation("order.cancel", gives=("cancelled", "reason"), refuses=())
 def cancel(call: Call, reason: str) -> Mapping[str, Any]:
     """Marks the order as cancelled after everything was undone; refuses with `still_open` like closing.
 

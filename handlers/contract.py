@@ -9,12 +9,16 @@ else and has three parts (`External`). Both are registered under the name that t
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import time
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from sqlalchemy import DateTime, Dialect
@@ -78,7 +82,21 @@ class Refused(WaybillError):
 
 
 class TryAgain(WaybillError):
-    """A passing failure outside (a time-out, a 503): the job is tried again later with the same key."""
+    """A passing failure outside (a time-out, a 503): the job is tried again later with the same key.
+
+    `after` is how long the other side asks to be left alone (Retry-After).
+    """
+
+    def __init__(self, message: str, *, after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class GiveUp(WaybillError):
+    """A failure outside that trying again cannot mend (wrong credentials, a request that makes no sense there).
+
+    No refusal of the business, and not the customer's business either: the job is an incident at once.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +113,69 @@ class Problem(WaybillError):
     def __init__(self, *errors: FieldError) -> None:
         super().__init__("; ".join(f"{e.field}: {e.message}" for e in errors))
         self.errors = errors
+
+
+# --- trying again ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and when a job that failed is tried again. Pure: the same question has the same answer everywhere."""
+
+    attempts: int = 8
+    """After so many attempts that met a passing failure (`TryAgain`) the job is an incident."""
+    unforeseen: int = 3
+    """The same for a failure that nobody foresaw: it seldom passes, and a person should see it soon."""
+    first: timedelta = timedelta(seconds=1)
+    """The wait after the first attempt; it doubles with each one."""
+    longest: timedelta = timedelta(minutes=5)
+
+    def next_attempt(
+        self, attempt: int, key: str, now: datetime, *, allowed: int, after: timedelta | None = None
+    ) -> datetime | None:
+        """When to try again after attempt number `attempt` (the first is 1) has failed; None: not by itself any more.
+
+        `allowed` is how many attempts this job has (a retry by hand grants more), `after` what the other side asked
+        for, of which at most a day is granted. The jitter, a quarter to either side, is drawn from the key: jobs that
+        failed together do not come back together.
+        """
+        if attempt >= allowed:
+            return None
+        doubled = self.first * (1 << min(attempt - 1, 20))
+        drawn = int.from_bytes(hashlib.sha256(f"{key}:{attempt}".encode()).digest()[:2], "big") / 65535
+        wait = min(doubled, self.longest) * (0.75 + 0.5 * drawn)
+        return now + max(wait, min(after or wait, LONGEST_AFTER))
+
+
+LONGEST_AFTER = timedelta(days=1)
+"""What is granted of a Retry-After; nobody else decides that an order sleeps for a week."""
+USUAL_RETRY = RetryPolicy()
+CALL_SECONDS = 14.0
+"""What one `perform` may take in all, waiting included: less than half a lease, so that a worker that still works on a
+job is never taken for dead."""
+_ends: ContextVar[float | None] = ContextVar("call_ends", default=None)
+
+
+@contextmanager
+def time_limit(seconds: float = CALL_SECONDS) -> Iterator[None]:
+    """Around one `perform`: `seconds_left` counts down from here."""
+    token = _ends.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _ends.reset(token)
+
+
+def seconds_left() -> float:
+    """How long an outside call may still take. Every port that waits waits no longer. TryAgain when time is up.
+
+    `CALL_SECONDS` outside a `perform`, where a person waits for the answer.
+    """
+    ends = _ends.get()
+    left = CALL_SECONDS if ends is None else ends - time.monotonic()
+    if left <= 0:
+        raise TryAgain(f"The outside calls of this job took more than {CALL_SECONDS:.0f} seconds together.")
+    return left
 
 
 # --- calls ----------------------------------------------------------------------------------------------------------
@@ -144,11 +225,15 @@ class External(ABC):
     `prepare(self, call, <parameters of the diagram>) -> Args`; subclasses name the parameters.
     """
 
+    retry: RetryPolicy = USUAL_RETRY
     prepare: Callable[..., Any]
 
     @abstractmethod
     def perform(self, arguments: Any, key: str) -> Any:
-        """Act outside. Returns a dataclass of plain values. Raises `Refused` or `TryAgain`."""
+        """Act outside, within `CALL_SECONDS`. Returns a dataclass of plain values.
+
+        Raises `Refused` (a business no), `TryAgain` (it passes) or `GiveUp` (it does not).
+        """
 
     @abstractmethod
     def record(self, call: Call, arguments: Any, result: Any) -> Mapping[str, Any] | None:
@@ -156,6 +241,16 @@ class External(ABC):
 
     def refused(self, call: Call, arguments: Any, refusal: Refused) -> None:  # noqa: B027 - optional part
         """Write that the other side refused. Runs in the finishing command, before the refusal goes to its boundary."""
+
+    def by_hand(
+        self, call: Call, arguments: Any, reason: str, given: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        """Write what a person has done outside instead, when an incident is resolved by hand with this reason.
+
+        `given` is what the person says of it. What this returns becomes the result variable in its place. Raises
+        `Problem` (`/result/…`) when it needs to know more.
+        """
+        return None
 
 
 # --- forms ----------------------------------------------------------------------------------------------------------
@@ -194,16 +289,34 @@ class FormContext:
 
 T = typing.TypeVar("T", bound=Callable[..., Any])
 Kind = Literal["transactional", "external"]
+Values = frozenset[Any] | str | None
+"""The values that a key can have, or their kind (`string`, `number`, `boolean`); None where neither can be said."""
 _declared: dict[str, Callable[..., Any] | type[External]] = {}
+_promises: dict[str, tuple[Mapping[str, Values] | None, frozenset[str] | None, frozenset[str], tuple[str, ...]]] = {}
+_NOTHING = (None, None, frozenset[str](), tuple[str, ...]())
 
 
-def operation(name: str) -> Callable[[T], T]:
-    """Registers a function (transactional) or an `External` subclass under the name that the diagram uses."""
+def operation(
+    name: str, *, gives: Collection[str] | Mapping[str, Collection[Any] | str | None] | None = None,
+    refuses: Collection[str] | None = None, reads: Collection[str] = (), takes: Collection[str] = (),
+) -> Callable[[T], T]:
+    """Registers a function (transactional) or an `External` subclass under the name that the diagram uses.
+
+    `gives` names the keys of its result, with their possible values or their kind where that can be said; `refuses` the
+    codes it may refuse with, `reads` the variables that it looks up under a fixed name if they are there, `takes` the
+    fields of the form that it reads, those that may be missing with a question mark. A diagram that reads another key,
+    catches no such refusal or has no such field is told so before it is deployed. None: not known, nothing is said.
+    """
+    keys = None if gives is None else {
+        key: values if values is None or isinstance(values, str) else frozenset(values)
+        for key, values in (gives if isinstance(gives, Mapping) else dict.fromkeys(gives)).items()
+    }
 
     def declare(target: T) -> T:
         if name in _declared and _declared[name] is not target:
             raise ValueError(f"operation {name!r} is declared twice")
         _declared[name] = target
+        _promises[name] = keys, None if refuses is None else frozenset(refuses), frozenset(reads), tuple(takes)
         return target
 
     return declare
@@ -216,6 +329,8 @@ class Parameter:
     name: str
     type: type
     required: bool
+    choices: tuple[Any, ...] | None = None
+    """The values that it may have; None when any of its type will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +343,19 @@ class Operation:
     external: External | None
     parameters: tuple[Parameter, ...]
     documentation: str
+    gives: Mapping[str, Values] | None = None
+    """The keys of its result with their possible values; None when it does not say."""
+    refuses: frozenset[str] | None = None
+    """The codes it may refuse with; None when it does not say."""
+    reads: frozenset[str] = frozenset()
+    """The variables that it looks up under a fixed name, if they are there."""
+    takes: tuple[str, ...] = ()
+    """The fields that it reads of the form it is given; those with a question mark may be missing."""
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """How often and when its jobs are tried again."""
+        return self.external.retry if self.external is not None else USUAL_RETRY
 
     @property
     def arguments_type(self) -> Any:
@@ -247,9 +375,13 @@ class Operation:
 class Registry(Mapping[str, Operation]):
     """The operations that a diagram may name."""
 
-    def __init__(self, operations: Mapping[str, Operation], ports: Any = None) -> None:
+    def __init__(
+        self, operations: Mapping[str, Operation], ports: Any = None, messages: Collection[str] = ()
+    ) -> None:
         self._operations = dict(operations)
         self.ports = ports
+        self.messages = frozenset(messages)
+        """The names of the messages that are sent to instances from outside; empty when that is not known."""
 
     def __getitem__(self, name: str) -> Operation:
         return self._operations[name]
@@ -262,28 +394,34 @@ class Registry(Mapping[str, Operation]):
 
 
 def build_registry(
-    ports: Any, declared: Mapping[str, Callable[..., Any] | type[External]] | None = None
+    ports: Any, declared: Mapping[str, Callable[..., Any] | type[External]] | None = None,
+    messages: Collection[str] = (),
 ) -> Registry:
     """Makes every declared operation; an external class is called with `ports`."""
     operations = {}
     for name, target in (_declared if declared is None else declared).items():
+        promised = _promises.get(name, _NOTHING) if declared is None else _NOTHING
         if isinstance(target, type):
             external = target(ports)
             operations[name] = Operation(
-                name, "external", None, external, _parameters(external.prepare), inspect.getdoc(target) or ""
+                name, "external", None, external, _parameters(external.prepare), inspect.getdoc(target) or "",
+                *promised,
             )
         else:
             operations[name] = Operation(
-                name, "transactional", target, None, _parameters(target), inspect.getdoc(target) or ""
+                name, "transactional", target, None, _parameters(target), inspect.getdoc(target) or "", *promised
             )
-    return Registry(operations, ports)
+    return Registry(operations, ports, messages)
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     hints = typing.get_type_hints(function)
     signature = inspect.signature(function)
     return tuple(
-        Parameter(name, hints.get(name, object), parameter.default is inspect.Parameter.empty)
+        Parameter(
+            name, hints.get(name, object), parameter.default is inspect.Parameter.empty,
+            typing.get_args(hints.get(name)) if typing.get_origin(hints.get(name)) is Literal else None,
+        )
         for name, parameter in signature.parameters.items()
         if name not in ("self", "call")
     )

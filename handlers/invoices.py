@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -47,7 +47,10 @@ class Line:
 # --- step 6 ----------------------------------------------------------------------------------------------------------
 
 
-@operation("invoice.generate")
+@operation(
+    "invoice.generate", refuses=(),
+    gives={"number": "string", "total": "number", "due": "number", "currency": "string"},
+)
 def generate(call: Call) -> Mapping[str, Any]:
     """Invoices what the order holds now: lines, discount, tax by country, total.
 
@@ -124,8 +127,8 @@ _WHY = {
 _LONGEST_REASON = 200
 
 
-@operation("invoice.credit")
-def credit(call: Call, scope: str) -> Mapping[str, Any]:
+@operation("invoice.credit", gives=("number", "total"), refuses=())
+def credit(call: Call, scope: Literal["all", "refund", "part"]) -> Mapping[str, Any]:
     """Takes back on paper what is not to be paid: `all` (cancelled), `refund` (all of a lost delivery) or `part`.
 
     `part` credits the items of the form `handle_exception`, at most what is invoiced and not credited yet. When nothing

@@ -34,7 +34,7 @@ class Labels:
     zpl: Stored
 
 
-@operation("shipping.create_label")
+@operation("shipping.create_label", gives=("sscc",), refuses=("label_refused",))
 class CreateLabel(External):
     """Gives each parcel its SSCC and makes `label.pdf` and `label.zpl`. Refuses with `label_refused`."""
 

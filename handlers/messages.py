@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -17,7 +18,7 @@ from sqlalchemy.orm import joinedload
 
 from handlers import papers
 from handlers.balance import balance
-from handlers.contract import Call, External, Refused, operation
+from handlers.contract import Call, External, Refused, RetryPolicy, operation
 from handlers.mail import REFUSED
 from handlers.money import format_money
 from handlers.tables import Invoice, Mail, Order, Shipment
@@ -66,7 +67,7 @@ def _message_id(call: Call, kind: str, domain: str) -> str:
 # --- what the diagram says to the customer ---------------------------------------------------------------------------
 
 
-@operation("message.shipped")
+@operation("message.shipped", gives=("mail",), refuses=(), reads=("booking", "pickup"))
 def shipped(call: Call, shipping_method: str) -> Mapping[str, Any]:
     """Step 14: the parcels are with the courier; says which, the tracking number and the expected day."""
     from handlers.shipping import ensure_picked_up
@@ -87,7 +88,7 @@ def shipped(call: Call, shipping_method: str) -> Mapping[str, Any]:
     )
 
 
-@operation("message.delivered")
+@operation("message.delivered", gives=("mail",), refuses=())
 def delivered(call: Call, follow_up: str) -> Mapping[str, Any]:
     """Step 17: the parcels have arrived; asks for feedback or a review, or offers a discount (a follow-up's code)."""
     shipment = _shipment(call)
@@ -95,7 +96,7 @@ def delivered(call: Call, follow_up: str) -> Mapping[str, Any]:
     return _result(queue_mail(call, "delivered", follow_up=follow_up, proof=proof))
 
 
-@operation("message.payment_reminder")
+@operation("message.payment_reminder", gives=("mail",), refuses=())
 def payment_reminder(call: Call, invoice_number: str) -> Mapping[str, Any]:
     """Reminds the customer of an invoice that is not paid, with the bank details and what is still due."""
     invoice = call.session.get_one(Invoice, invoice_number)
@@ -111,7 +112,7 @@ def payment_reminder(call: Call, invoice_number: str) -> Mapping[str, Any]:
     )
 
 
-@operation("message.cancelled")
+@operation("message.cancelled", gives=("mail",), refuses=())
 def cancelled(call: Call, reason: str) -> Mapping[str, Any]:
     """Tells the customer that and why the order ends, and what money comes back.
 
@@ -183,8 +184,10 @@ class SendMail(External):
     """Sends a mail that was queued.
 
     A mail that will never be taken (no such address) does not stop the order: its row says `refused`, the order page
-    shows it. Everything else is tried again.
+    shows it. Everything else is tried again, for two days: that is how long mail servers wait for one another.
     """
+
+    retry = RetryPolicy(attempts=20, first=timedelta(seconds=30), longest=timedelta(hours=4))
 
     def __init__(self, ports: Ports) -> None:
         self.ports = ports
@@ -211,6 +214,10 @@ class SendMail(External):
                 raise
             return Delivery("refused", refusal.message)
         return Delivery("sent")
+
+    def by_hand(self, call: Call, letter: Letter, reason: str, given: Mapping[str, Any]) -> None:
+        """The customer has been told another way, or need not be."""
+        call.session.get_one(Mail, letter.mail_id).state = "by_hand"
 
     def record(self, call: Call, letter: Letter, delivery: Delivery) -> Mapping[str, Any]:
         mail = call.session.get_one(Mail, letter.mail_id)

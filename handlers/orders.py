@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, joinedload
 from handlers.contract import Call, Choice, FieldError, FormContext, Problem, WaybillError, operation
 from handlers.countries import find_country, serving_region
 from handlers.messages import queue_mail
-from handlers.picklists import countries
+from handlers.picklists import FOLLOW_UPS, PAYMENT_METHODS, REGIONS, SHIPPING_METHODS, countries
 from handlers.tables import IntakeKey, Order, OrderLine, Product
 
 FIRST_NUMBER = 10001
@@ -114,6 +114,14 @@ def load_order(session: Session, number: str) -> Order:
     return order
 
 
+ORDER_VARIABLE: Mapping[str, Collection[str] | str] = {
+    "number": "string", "total": "number", "currency": "string", "weight_g": "number", "stock_region": REGIONS,
+    "payment_method": PAYMENT_METHODS, "shipping_method": SHIPPING_METHODS, "follow_up": FOLLOW_UPS,
+    "customer_name": "string",
+}
+"""The keys of the variable `order` with their possible values."""
+
+
 def order_variable(order: Order) -> dict[str, Any]:
     """The variable `order` that the diagram reads.
 
@@ -136,7 +144,13 @@ def order_variable(order: Order) -> dict[str, Any]:
 # --- step 1 ----------------------------------------------------------------------------------------------------------
 
 
-@operation("order.receive")
+@operation(
+    "order.receive", gives=ORDER_VARIABLE,
+    takes=(
+        "name", "email", "phone", "street", "city", "country", "items", "payment_method",
+        "shipping_method", "region?", "postal_code?", "payment_token?", "stock_region?", "follow_up?",
+    ),
+)
 def receive(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """Creates the order from the form of step 1. Whether address and phone are right is asked in step 2.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from handlers.contract import Clock
 from handlers.couriers.port import Courier
 from handlers.documents import FileStore, Renderer
 from handlers.mail import MailTransport
@@ -23,3 +24,5 @@ class Ports:
     """Keeps rendered bytes under their SHA-256."""
     public_url: str
     """Where the customer reaches the tracking page, without a trailing slash."""
+    clock: Clock
+    """The shop's time, for operations that act outside and have no call to ask."""

@@ -16,7 +16,10 @@ CHECKS = ("packing_materials", "printer", "workplace", "scanner")
 """What the form of step 20 has ticked before the next order."""
 
 
-@operation("inventory.propose_restock")
+@operation(
+    "inventory.propose_restock", gives=("proposals", "units"),
+    takes=("restock?",),
+)
 def propose_restock(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """Keeps the proposals that a person made or left standing; a quantity of 0 proposes nothing."""
     proposals = form.get("restock") or []

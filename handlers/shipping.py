@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from handlers import inventory, papers
 from handlers.contract import Call, Choice, Fact, FieldError, FormContext, Problem, operation
 from handlers.countries import country_name, find_country
-from handlers.orders import load_order, order_variable
+from handlers.orders import ORDER_VARIABLE, load_order, order_variable
 from handlers.picklists import REGIONS, SHIPPING_METHODS, countries
 from handlers.stock import live_reservation, ship, stock_levels, wanted
 from handlers.tables import Invoice, Order, Parcel, ParcelLine, Product, Shipment, TrackingReport
@@ -29,7 +29,10 @@ ADDRESS_FIELDS = ("street", "city", "region", "postal_code", "country")
 # --- step 9: prepare -------------------------------------------------------------------------------------------------
 
 
-@operation("shipping.prepare")
+@operation(
+    "shipping.prepare", gives=ORDER_VARIABLE,
+    takes=("lines", "street?", "city?", "region?", "postal_code?", "country?"),
+)
 def prepare(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """The goods are off the shelf and match the order; the address may be corrected. Queues the packing slip.
 
@@ -154,7 +157,10 @@ def _picks(session: Session, order: Order) -> list[tuple[str, str, int]]:
 # --- step 10: pack ---------------------------------------------------------------------------------------------------
 
 
-@operation("shipping.pack")
+@operation(
+    "shipping.pack", gives=ORDER_VARIABLE,
+    takes=("parcels", "contents"),
+)
 def pack(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """Keeps the parcels with what lies in each, as a new round. `weight_g` is what the packed parcels weigh.
 

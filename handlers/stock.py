@@ -1,7 +1,8 @@
 """The stock ledger: the only place that changes what is on hand and what is reserved.
 
 Every change is a single conditional UPDATE, so that two orders never get the same piece in either database. Rows are
-always taken in the order of SKU and region; whoever needs stock rows and something busier asks for the stock first.
+always taken in the order of SKU and region, and last, after everything else that is written for the same change;
+whoever needs stock rows and something busier asks for the stock first.
 Every change of `on_hand` writes a movement: per SKU and region the movements add up to what is there.
 """
 
@@ -78,6 +79,12 @@ def live_reservation(session: Session, order_number: str) -> Reservation | None:
 
 def missing(session: Session, order: Order, region: str) -> list[str]:
     """A sentence for each product of which the region has too few for this order; what it holds itself counts."""
+    held = live_reservation(session, order.number)
+    return _short(session, order, region, _places(held) if held else {})
+
+
+def _short(session: Session, order: Order, region: str, own: Mapping[Place, int]) -> list[str]:
+    """What `missing` says, when the order holds `own` units per place."""
     needs = wanted(order)
     rows = session.execute(
         select(Stock.sku, (Stock.on_hand - Stock.reserved).label("free")).where(
@@ -85,16 +92,20 @@ def missing(session: Session, order: Order, region: str) -> list[str]:
         )
     )
     free = Counter({row.sku: row.free for row in rows})
-    held = live_reservation(session, order.number)
-    for line in held.lines if held else ():
-        if line.region == region:
-            free[line.sku] += line.quantity
+    for (sku, where), units in own.items():
+        if where == region:
+            free[sku] += units
     names = {line.sku: line.name for line in order.lines}
     return [
         f"{names[sku]}: {quantity:,} wanted, {free[sku]:,} available in {REGIONS.get(region, region)}."
         for sku, quantity in needs.items()
         if free[sku] < quantity
     ]
+
+
+def _places(reservation: Reservation) -> dict[Place, int]:
+    """Units per place that a reservation holds."""
+    return {(line.sku, line.region): line.quantity for line in reservation.lines}
 
 
 # --- reserving -------------------------------------------------------------------------------------------------------
@@ -104,22 +115,17 @@ def hold(session: Session, order: Order, region: str, now: datetime) -> Reservat
     """Sets aside everything the order wants, all or nothing, and returns what is now held.
 
     What the order holds already is kept if it fits, else replaced. Raises `Refused("stock_short")`; the caller's
-    savepoint undoes what was taken until then.
+    savepoint undoes what was written until then.
     """
     needs = {(sku, region): quantity for sku, quantity in wanted(order).items()}
     held = live_reservation(session, order.number)
-    before = {(line.sku, line.region): line.quantity for line in held.lines} if held else {}
+    before = _places(held) if held else {}
     if held and before == needs:
         return held
     if held and held.state == "picked":
         raise StockBroken(
             f"The goods of {held.reference} are off the shelf already. Put them back before reserving others."
         )
-    change = Counter(needs)
-    change.subtract(before)
-    if not _change_reserved(session, change):
-        names = ", ".join(sku for sku, _ in needs)
-        raise Refused("stock_short", " ".join(missing(session, order, region)) or f"Taken meanwhile: {names}.")
     if held:
         _end(session, held, "released", now)
     earlier = session.scalar(select(func.count()).where(Reservation.order_number == order.number)) or 0
@@ -132,13 +138,19 @@ def hold(session: Session, order: Order, region: str, now: datetime) -> Reservat
     )
     session.add(reservation)
     session.flush()
+    change = Counter(needs)
+    change.subtract(before)
+    # last: everybody wants these rows, and whoever has changed one keeps it until the command is committed
+    if not _change_reserved(session, change):
+        names = ", ".join(sku for sku, _ in needs)
+        raise Refused("stock_short", " ".join(_short(session, order, region, before)) or f"Taken meanwhile: {names}.")
     return reservation
 
 
 def let_go(session: Session, reservation: Reservation, now: datetime) -> None:
     """Gives what is held, and still on the shelf, back to everyone."""
-    _change_reserved(session, {(line.sku, line.region): -line.quantity for line in reservation.lines})
     _end(session, reservation, "released", now)
+    _change_reserved(session, {(line.sku, line.region): -line.quantity for line in reservation.lines})
 
 
 def ship(session: Session, order_number: str, now: datetime) -> int:
@@ -147,20 +159,20 @@ def ship(session: Session, order_number: str, now: datetime) -> int:
     if reservation is None:
         return 0
     lines = _sorted(reservation)
-    _take_off(session, [(line, line.quantity) for line in lines])
     left = {(line.sku, line.region): -line.quantity for line in lines}
     _note(session, left, "shipped", now=now, order_number=order_number)
     _end(session, reservation, "shipped", now)
+    _take_off(session, [(line, line.quantity) for line in lines])
     return units(reservation)
 
 
 def put_on_shelf(session: Session, reservation: Reservation, counted: Mapping[str, int], now: datetime) -> None:
     """Picked goods came back to their place: `counted` units per SKU, the rest of what was picked is written off."""
     lost = [(line, line.quantity - counted.get(line.sku, 0)) for line in _sorted(reservation)]
-    _take_off(session, lost)
     written_off = {(line.sku, line.region): -quantity for line, quantity in lost if quantity}
     _note(session, written_off, "count", now=now, order_number=reservation.order_number)
     _end(session, reservation, "released", now)
+    _take_off(session, lost)
 
 
 def reserve_again(session: Session, order: Order, now: datetime) -> Reservation:
@@ -192,8 +204,8 @@ def take_in(session: Session, place: Place, quantity: int, now: datetime, order_
     """
     if quantity <= 0:
         raise ValueError(f"{quantity} units cannot come in")
-    session.execute(_TAKE_IN, {"sku": place[0], "region": place[1], "quantity": quantity})
     _note(session, {place: quantity}, "returned" if order_number else "delivery", now=now, order_number=order_number)
+    session.execute(_TAKE_IN, {"sku": place[0], "region": place[1], "quantity": quantity})
 
 
 def take_back(session: Session, order_number: str, quantities: Mapping[str, int], now: datetime) -> None:

@@ -324,6 +324,6 @@ class Mail(Base):
     message_id: Mapped[str] = mapped_column(String(200), unique=True)
     """RFC 5322 Message-ID, the same on every attempt."""
     state: Mapped[str] = mapped_column(String(10))
-    """queued, sent."""
+    """queued, sent, refused (for good), by_hand (a person told the customer another way)."""
     made_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]

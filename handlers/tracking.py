@@ -33,7 +33,9 @@ _UNDER_WAY = {"status": "under_way"}
 # --- reports ---------------------------------------------------------------------------------------------------------
 
 
-@operation("shipping.track")
+@operation(
+    "shipping.track", gives={"status": ("under_way", "delivered", "problem")}, refuses=(), reads=("booking", "pickup")
+)
 def track(call: Call, report: Mapping[str, Any]) -> Mapping[str, Any]:
     """Keeps a courier's report and says where the shipment stands: `under_way`, `delivered` or `problem`.
 
@@ -98,7 +100,10 @@ def report_facts(session: Session, shipment: Shipment | None) -> tuple[Fact, ...
 # --- exceptions ------------------------------------------------------------------------------------------------------
 
 
-@operation("shipping.resolve_exception")
+@operation(
+    "shipping.resolve_exception", gives=("choice", "items", "reason", "booking"), reads=("booking",),
+    takes=("choice", "items?", "reason?"),
+)
 def resolve_exception(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """What was decided about a shipment that did not arrive: `ship_again`, `refund`, `part` or `keep_tracking`.
 

@@ -1,4 +1,4 @@
-"""The engine's tables as typed models (DESIGN: process_version, instance, task, job, message, event, signature)."""
+"""The engine's tables as typed models (process_version, instance, task, job, message, event, signature, seal)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Base(DeclarativeBase):
 
 
 class ProcessVersion(Base):
-    """One deployed bundle of diagrams, forms and decision tables; never changed."""
+    """One bundle of diagrams, forms and decision tables, deployed or waiting for consent; its content never changes."""
 
     __tablename__ = "process_version"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -29,9 +29,40 @@ class ProcessVersion(Base):
     origin: Mapped[str] = mapped_column(String(10))
     reason: Mapped[str] = mapped_column(Text)
     deployed_by: Mapped[str] = mapped_column(String(80))
+    """Who made it and asked for consent."""
     consented_by: Mapped[str | None] = mapped_column(String(80))
+    """Who answered: consented or, in state `returned`, returned it."""
     deployed_at: Mapped[datetime]
-    __table_args__ = (UniqueConstraint("key", "version"), UniqueConstraint("key", "content_hash"))
+    """When it was deployed; until then, when consent was asked for."""
+    state: Mapped[str] = mapped_column(String(16))
+    """`awaiting_consent`, `deployed` or `returned`."""
+    answered_at: Mapped[datetime | None]
+    """When the second analyst consented or returned it."""
+    answer: Mapped[str] = mapped_column(Text)
+    """What the second analyst wrote."""
+    __table_args__ = (UniqueConstraint("key", "version"),)
+
+
+class Draft(Base):
+    """A bundle that analysts work on; kept as it is, unchecked, until it becomes a version."""
+
+    __tablename__ = "draft"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    key: Mapped[str] = mapped_column(String(80))
+    """The process it changes or will be."""
+    title: Mapped[str] = mapped_column(String(200))
+    base_version: Mapped[int | None]
+    """The version it began as; None for a new process."""
+    bundle: Mapped[bytes] = mapped_column(LargeBinary)
+    revision: Mapped[int]
+    state: Mapped[str] = mapped_column(String(10))
+    """`open`, `asked` (it became `version`) or `discarded`."""
+    version: Mapped[int | None]
+    created_by: Mapped[str] = mapped_column(String(80))
+    created_at: Mapped[datetime]
+    updated_by: Mapped[str] = mapped_column(String(80))
+    updated_at: Mapped[datetime]
+    __table_args__ = (Index("draft_by_state", "state", "updated_at"),)
 
 
 class Instance(Base):
@@ -160,6 +191,9 @@ class Job(Base):
     )
 
 
+_UNTAKEN = text("consumed_at IS NULL AND set_aside_at IS NULL")
+
+
 class Message(Base):
     """A message from outside, stored before it is matched and kept until somebody waits for it."""
 
@@ -173,11 +207,17 @@ class Message(Base):
     received_at: Mapped[datetime]
     consumed_at: Mapped[datetime | None]
     consumed_by: Mapped[str | None] = mapped_column(String(120))
-    """The element that took it, or why nobody ever will."""
+    """The element that took it."""
+    set_aside_at: Mapped[datetime | None]
+    """Since when no order may take it, because a person has dealt with it."""
+    set_aside_by: Mapped[str | None] = mapped_column(String(80))
+    set_aside_reason: Mapped[str | None] = mapped_column(Text)
     __table_args__ = (
         UniqueConstraint("source", "message_id"),
-        Index("message_waiting", "correlation", sqlite_where=text("consumed_at IS NULL"),
-              postgresql_where=text("consumed_at IS NULL")),
+        Index("message_by_order", "correlation"),
+        Index("message_waiting", "correlation", sqlite_where=_UNTAKEN, postgresql_where=_UNTAKEN),
+        Index("message_set_aside", "id", sqlite_where=text("set_aside_at IS NOT NULL"),
+              postgresql_where=text("set_aside_at IS NOT NULL")),
     )
 
 
@@ -198,3 +238,55 @@ class Event(Base):
     """Canonical JSON of detail, before and after."""
     previous: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
+
+
+class Seal(Base):
+    """The heads of all histories at one moment, chained by hash: shows what a history by itself cannot show."""
+
+    __tablename__ = "seal"
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """1, 2, 3 …; of two that are made at once, one is refused."""
+    at: Mapped[datetime]
+    heads: Mapped[bytes] = mapped_column(LargeBinary)
+    """What changed since the seal before: canonical JSON of [instance, business key, seq, head], compressed."""
+    root: Mapped[str] = mapped_column(String(64))
+    previous: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class Sealed(Base):
+    """How far each history is sealed, so that the next seal finds what changed; what holds is in the seals."""
+
+    __tablename__ = "sealed"
+    instance_id: Mapped[str] = mapped_column(ForeignKey("instance.id"), primary_key=True)
+    seq: Mapped[int]
+    number: Mapped[int] = mapped_column(ForeignKey("seal.number"), index=True)
+
+
+class Migration(Base):
+    """One order to move live instances to another version; each has a result in `MigrationItem`."""
+
+    __tablename__ = "migration"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(80))
+    version_id: Mapped[int] = mapped_column(ForeignKey("process_version.id"))
+    """Where they go."""
+    actor: Mapped[str] = mapped_column(String(80))
+    reason: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class MigrationItem(Base):
+    """What became of one instance."""
+
+    __tablename__ = "migration_item"
+    migration_id: Mapped[int] = mapped_column(ForeignKey("migration.id"), primary_key=True)
+    instance_id: Mapped[str] = mapped_column(ForeignKey("instance.id"), primary_key=True)
+    business_key: Mapped[str] = mapped_column(String(80))
+    from_version: Mapped[int]
+    state: Mapped[str] = mapped_column(String(10))
+    """`waiting`, `moved`, `stays` (it had ended or was there already) or `refused`."""
+    why: Mapped[str] = mapped_column(Text)
+    """Why it stays or was refused, in a sentence that names the element; empty when moved."""
+    at: Mapped[datetime | None]
+    __table_args__ = (Index("migration_item_by_state", "migration_id", "state"),)

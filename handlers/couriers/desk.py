@@ -29,7 +29,10 @@ SETTLED = {"cancelled": "cancelled", "not_collected": "given_up", "comes_back": 
 # --- choose ----------------------------------------------------------------------------------------------------------
 
 
-@operation("courier.choose")
+@operation(
+    "courier.choose", gives={"courier": COURIERS, "decided_by": ("person",)}, reads=("courier_choice",),
+    takes=("courier",),
+)
 def choose(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """The courier that a person chose; a Problem for one whose profile says that it would not take the parcels.
 
@@ -102,7 +105,10 @@ def _what_failed(call: Call) -> tuple[Fact, ...]:
 # --- step 13: pickup -------------------------------------------------------------------------------------------------
 
 
-@operation("courier.confirm_pickup")
+@operation(
+    "courier.confirm_pickup", gives=("booking", "courier", "at", "driver", "confirmed_by"), reads=("booking",),
+    takes=("courier", "collected_at?", "driver?"),
+)
 def confirm_pickup(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """The courier has the parcels: the shipment is on its way and its goods have left the stock."""
     shipment = current_shipment(call)
@@ -171,7 +177,10 @@ def pickup_form(call: Call) -> FormContext:
 # --- step 16: proof --------------------------------------------------------------------------------------------------
 
 
-@operation("courier.record_proof")
+@operation(
+    "courier.record_proof", gives=("status", "courier", "booking", "text"), reads=("booking",),
+    takes=("answer", "courier", "received_by?", "delivered_on?"),
+)
 def record_proof(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the courier said when it was asked: who took the parcels and when, or that they were not delivered."""
     shipment = current_shipment(call)
@@ -229,7 +238,10 @@ def proof_form(call: Call) -> FormContext:
 # --- cancellation ----------------------------------------------------------------------------------------------------
 
 
-@operation("courier.record_cancellation")
+@operation(
+    "courier.record_cancellation", gives=("outcome", "bookings", "note"),
+    takes=("outcome", "note?"),
+)
 def record_cancellation(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """What was agreed with a courier that would not call off. Every booking of the order is settled with it."""
     outcome = form["outcome"]

@@ -12,13 +12,14 @@ from typing import Literal, NoReturn
 
 from handlers import zpl
 from handlers.barcodes import check_digit
-from handlers.contract import Clock, Refused, TryAgain
+from handlers.contract import Clock, Refused, TryAgain, seconds_left
 from handlers.couriers.journeys import Plan, Webhook, journey
 from handlers.couriers.ledger import Answer, Books, Entry, Ledger, webhook_place
 from handlers.couriers.port import Address, Booking, Package, Rate, Report
 from handlers.couriers.profiles import Profile, objection, quote
 
-Method = Literal["rates", "book", "label", "track", "proof", "cancel"]
+Method = Literal["rates", "book", "find", "label", "track", "proof", "cancel"]
+KEY_WINDOW = timedelta(hours=24)
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # 32 signs that nobody mistakes for one another
 
 
@@ -41,8 +42,11 @@ Plans = Callable[[str, str], Plan]
 class EmbeddedCourier:
     """One courier, repeat-safe by key. Couriers may share a file; threads and processes may share a courier.
 
-    `scale` stretches what happens to bookings: 1 is real life, 1/3600 makes an hour a second.
+    `scale` stretches what happens to bookings: 1 is real life, 1/3600 makes an hour a second. Keys are forgotten after
+    `key_window`, as real couriers do: then the same request sends a second van.
     """
+
+    key_window = KEY_WINDOW
 
     def __init__(
         self,
@@ -79,7 +83,7 @@ class EmbeddedCourier:
         self._meet(fault)
         subject = " ".join([order, shipping_method, *(package.sscc for package in packages)])
         with self._ledger.writing() as books:
-            answer = books.answer(self.code, "book", key)
+            answer = self._remembered(books, "book", key)
             if answer is None:
                 refusal = objection(
                     self.profile, destination=destination, packages=packages, shipping_method=shipping_method
@@ -88,15 +92,28 @@ class EmbeddedCourier:
                     refusal = f"{self.profile.label} has no van free for this pickup."
                 reference = None
                 if refusal is None:
-                    entry = self._entry(key, order, destination, packages, shipping_method)
+                    again = len(books.under(self.code, key))
+                    entry = self._entry(key, again, order, destination, packages, shipping_method)
                     reference = self._enter(books, entry, destination.city)
-                answer = Answer(subject, refusal, reference)
+                answer = Answer(subject, refusal, reference, self._clock.now())
                 books.keep_answer(self.code, "book", key, answer)
             taken = books.entry(self.code, answer.reference) if answer.reference else None
         self._lose(fault)
         self._check(answer, subject, "booking_failed")
         assert taken is not None
         return taken.booking
+
+    def find(self, key: str) -> Booking | None:
+        fault = self._fault("find", key)
+        self._meet(fault)
+        with self._ledger.reading() as books:
+            made = books.under(self.code, key)
+            asked = books.answer(self.code, "cancel", key)
+            ended = books.entry(self.code, asked.subject) if asked else None
+        self._lose(fault)
+        if made:
+            return made[0].booking
+        return ended.booking if ended is not None and ended.cancelled_at is not None else None
 
     def label(self, *, reference: str) -> bytes:
         self._meet(self._fault("label", reference))
@@ -134,14 +151,14 @@ class EmbeddedCourier:
         fault = self._fault("cancel", key)
         self._meet(fault)
         with self._ledger.writing() as books:
-            answer = books.answer(self.code, "cancel", key)
+            answer = self._remembered(books, "cancel", key)
             if answer is None:
                 refusal = self._call_off(books, reference)
                 if fault and fault.kind == "refuse":
                     refusal = f"{self.profile.label} does not call {reference} off: its van is already on the way."
                 if refusal is None:
                     books.cancel(reference, self._clock.now())
-                answer = Answer(reference, refusal, None)
+                answer = Answer(reference, refusal, None, self._clock.now())
                 books.keep_answer(self.code, "cancel", key, answer)
         self._lose(fault)
         self._check(answer, reference, "booking_stands")
@@ -174,15 +191,22 @@ class EmbeddedCourier:
 
     # --- parts ---
 
+    def _remembered(self, books: Books, method: Method, key: str) -> Answer | None:
+        """What was answered to a key, while it is remembered."""
+        answer = books.answer(self.code, method, key)
+        return answer if answer is not None and self._clock.now() < answer.at + self.key_window else None
+
     def _entry(
-        self, key: str, order: str, destination: Address, packages: Sequence[Package], shipping_method: str
+        self, key: str, again: int, order: str, destination: Address, packages: Sequence[Package], shipping_method: str
     ) -> Entry:
+        """`again`: how often this key has made a booking before and was forgotten."""
         now = self._clock.now()
+        name = f"{key} {again}" if again else key
         return Entry(
-            reference=self._reference(key),
+            reference=self._reference(name),
             courier=self.code,
             order=order,
-            tracking_number=self._tracking_number(key),
+            tracking_number=self._tracking_number(name),
             shipping_method=shipping_method,
             recipient=destination.name,
             expected_on=(now + timedelta(days=self.profile.services[shipping_method].days)).date(),
@@ -190,6 +214,7 @@ class EmbeddedCourier:
             proof=True,
             booked_at=now,
             cancelled_at=None,
+            key=key,
         )
 
     def _enter(self, books: Books, entry: Entry, city: str) -> str:
@@ -240,7 +265,10 @@ class EmbeddedCourier:
         if fault.kind == "unavailable":
             self._no_answer("is not available at the moment (503)")
         if fault.kind == "slow":
-            self._sleep(fault.seconds)
+            left = seconds_left()
+            self._sleep(min(fault.seconds, left))
+            if fault.seconds > left:
+                self._no_answer("did not answer in time")
 
     def _lose(self, fault: Fault | None) -> None:
         """The part of a fault that comes after the work: it is done, but nobody hears of it."""

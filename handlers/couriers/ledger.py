@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from handlers.contract import GiveUp, TryAgain, seconds_left
 from handlers.couriers.journeys import Happening, Webhook
 from handlers.couriers.port import Booking, Package, Report
 
@@ -21,13 +22,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answer (
     courier TEXT NOT NULL, method TEXT NOT NULL, key TEXT NOT NULL,
-    subject TEXT NOT NULL, refusal TEXT, reference TEXT,
+    subject TEXT NOT NULL, refusal TEXT, reference TEXT, at INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (courier, method, key)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS booking (
     reference TEXT PRIMARY KEY, courier TEXT NOT NULL, order_number TEXT NOT NULL, tracking_number TEXT NOT NULL,
     shipping_method TEXT NOT NULL, recipient TEXT NOT NULL, expected_on TEXT NOT NULL, packages TEXT NOT NULL,
-    proof INTEGER NOT NULL, booked_at INTEGER NOT NULL, cancelled_at INTEGER
+    proof INTEGER NOT NULL, booked_at INTEGER NOT NULL, cancelled_at INTEGER, key TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS booking_by_order ON booking (order_number);
 CREATE TABLE IF NOT EXISTS happening (
@@ -38,6 +39,16 @@ CREATE TABLE IF NOT EXISTS happening (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS happening_to_send ON happening (courier, send_at) WHERE copies > 0;
 """
+_LATER = (
+    ("answer", "at", "INTEGER NOT NULL DEFAULT 0",
+     "UPDATE answer SET at = coalesce((SELECT booked_at FROM booking WHERE booking.reference ="
+     " coalesce(answer.reference, answer.subject)), 0)"),
+    ("booking", "key", "TEXT NOT NULL DEFAULT ''",
+     "UPDATE booking SET key = coalesce((SELECT min(answer.key) FROM answer WHERE answer.method = 'book'"
+     " AND answer.courier = booking.courier AND answer.reference = booking.reference), '')"),
+)  # fmt: skip
+"""Columns that older files lack, and what stands in them for what is there."""
+_BUSY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,8 @@ class Answer:
     """What was asked, so that a key used for something else is noticed."""
     refusal: str | None
     reference: str | None
+    at: datetime
+    """When the key was used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,8 @@ class Entry:
     proof: bool
     booked_at: datetime
     cancelled_at: datetime | None
+    key: str
+    """What the shop calls it: the key it was booked under."""
 
     @property
     def booking(self) -> Booking:
@@ -77,32 +92,52 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(self._connect()) as connection:
+        with self._connect() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_SCHEMA)
+            connection.execute("BEGIN IMMEDIATE")
+            for table, column, kind, fill in _LATER:
+                if column not in {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}:
+                    connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+                    connection.execute(fill)
+            connection.execute("CREATE INDEX IF NOT EXISTS booking_by_key ON booking (courier, key)")
+            connection.execute("COMMIT")
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=10, isolation_level=None)
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA synchronous = NORMAL")
-        return connection
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own. TryAgain when the file cannot be used now: busy for too long, its disk full. GiveUp
+        when it is damaged.
+        """
+        patience = min(_BUSY_SECONDS, seconds_left())
+        try:
+            with closing(sqlite3.connect(self.path, timeout=patience, isolation_level=None)) as connection:
+                connection.row_factory = sqlite3.Row
+                connection.execute("PRAGMA synchronous = NORMAL")
+                yield connection
+        except sqlite3.OperationalError as error:
+            raise TryAgain(f"The couriers do not answer: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # a statement's fault, not the file's
+                raise
+            raise GiveUp(f"The couriers' books, {self.path}, are damaged: {error}.") from error
 
     @contextmanager
     def writing(self) -> Iterator[Books]:
         """One write transaction; other writers wait."""
-        with closing(self._connect()) as connection:
+        with self._connect() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield Books(connection)
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk has rolled it back by itself
+                    connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
 
     @contextmanager
     def reading(self) -> Iterator[Books]:
         """A consistent view."""
-        with closing(self._connect()) as connection:
+        with self._connect() as connection:
             connection.execute("BEGIN")
             yield Books(connection)
             connection.execute("ROLLBACK")
@@ -118,15 +153,16 @@ class Books:
 
     def answer(self, courier: str, method: str, key: str) -> Answer | None:
         row = self._sql(
-            "SELECT subject, refusal, reference FROM answer WHERE courier = ? AND method = ? AND key = ?",
+            "SELECT subject, refusal, reference, at FROM answer WHERE courier = ? AND method = ? AND key = ?",
             (courier, method, key),
         ).fetchone()
-        return None if row is None else Answer(*row)
+        return None if row is None else Answer(row["subject"], row["refusal"], row["reference"], _to_time(row["at"]))
 
     def keep_answer(self, courier: str, method: str, key: str, answer: Answer) -> None:
         self._sql(
-            "INSERT INTO answer (courier, method, key, subject, refusal, reference) VALUES (?, ?, ?, ?, ?, ?)",
-            (courier, method, key, answer.subject, answer.refusal, answer.reference),
+            "INSERT OR REPLACE INTO answer (courier, method, key, subject, refusal, reference, at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (courier, method, key, answer.subject, answer.refusal, answer.reference, _to_number(answer.at)),
         )
 
     # --- bookings ---
@@ -135,9 +171,11 @@ class Books:
         """Writes a booking and what will happen to it; each webhook is sent `copies` times."""
         packages = json.dumps([[p.sscc, p.weight_g, p.length_cm, p.width_cm, p.height_cm] for p in entry.packages])
         self._sql(
-            "INSERT INTO booking VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            "INSERT INTO booking (reference, courier, order_number, tracking_number, shipping_method, recipient, "
+            "expected_on, packages, proof, booked_at, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (entry.reference, entry.courier, entry.order, entry.tracking_number, entry.shipping_method,
-             entry.recipient, entry.expected_on.isoformat(), packages, entry.proof, _to_number(entry.booked_at)),
+             entry.recipient, entry.expected_on.isoformat(), packages, entry.proof, _to_number(entry.booked_at),
+             entry.key),
         )  # fmt: skip
         for position, happening in enumerate(happenings):
             self._sql(
@@ -149,6 +187,11 @@ class Books:
     def entry(self, courier: str, reference: str) -> Entry | None:
         row = self._sql("SELECT * FROM booking WHERE reference = ? AND courier = ?", (reference, courier)).fetchone()
         return None if row is None else _entry(row)
+
+    def under(self, courier: str, key: str) -> list[Entry]:
+        """What was booked under a key, oldest first: more than one when the key was forgotten in between."""
+        rows = self._sql("SELECT * FROM booking WHERE courier = ? AND key = ? ORDER BY booked_at", (courier, key))
+        return [_entry(row) for row in rows]
 
     def entries(self, courier: str, order: str | None) -> list[Entry]:
         where, values = ("", ()) if order is None else (" AND order_number = ?", (order,))
@@ -241,6 +284,7 @@ def _entry(row: sqlite3.Row) -> Entry:
         proof=bool(row["proof"]),
         booked_at=_to_time(row["booked_at"]),
         cancelled_at=None if row["cancelled_at"] is None else _to_time(row["cancelled_at"]),
+        key=row["key"],
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from handlers.contract import Call, External, Refused, operation
-from handlers.couriers.port import Address, Courier, Package
+from handlers.contract import Call, Clock, External, FieldError, Problem, Refused, RetryPolicy, operation
+from handlers.couriers.port import Address, Booking, Courier, Package
+from handlers.keys import once
 from handlers.orders import load_order, next_number
 from handlers.papers import newest_parcels, one_line
 from handlers.picklists import COURIERS
@@ -17,6 +18,10 @@ from handlers.tables import Order, Parcel, Shipment
 
 if TYPE_CHECKING:
     from handlers.ports import Ports
+
+RETRY = RetryPolicy(attempts=12, first=timedelta(seconds=2), longest=timedelta(minutes=15))
+"""An hour: vans are planned during the day, and somebody can still telephone."""
+_LONGEST_REFERENCE = 60
 
 
 def label_of(courier: str) -> str:
@@ -66,6 +71,9 @@ class BookingRequest:
     destination: Address
     packages: tuple[Package, ...]
     earlier: tuple[Earlier, ...]
+    asked_at: datetime | None = None
+    """Since when the keys may be in use: since the order was placed, because after a restore to an earlier time they
+    were used in a time that we know nothing of. None in jobs that were queued before this was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +90,16 @@ class Booked:
     """Earlier references that a courier would not call off and never came for."""
 
 
-@operation("courier.book")
+@operation(
+    "courier.book", gives=("courier", "reference", "tracking_number", "expected_on"), refuses=("booking_failed",),
+)
 class BookCourier(External):
     """Books the courier for the order's newest parcels, after calling off what was booked before.
 
     Refuses with `booking_failed` when nobody was chosen, the courier says no, or an earlier one has the goods already.
     """
+
+    retry = RETRY
 
     def __init__(self, ports: Ports) -> None:
         self.ports = ports
@@ -106,6 +118,7 @@ class BookCourier(External):
                 Earlier(s.courier, s.reference, s.tracking_number, s.expected_on, s.round)
                 for s in shipments(call.session, call.order, ("booked",))
             ),
+            asked_at=order.placed_at,
         )
 
     def perform(self, request: BookingRequest, key: str) -> Booked:
@@ -117,17 +130,22 @@ class BookCourier(External):
         called_off: list[str] = []
         abandoned: list[str] = []
         for earlier in request.earlier:
-            outcome = _call_off(self.ports.couriers.get(earlier.courier), earlier.reference, key)
+            outcome = _abandon(self.ports, earlier, f"{key}:cancel:{earlier.reference}", request.asked_at)
             if outcome == "picked_up":
                 return self._keep(earlier, request)
             (called_off if outcome == "called_off" else abandoned).append(earlier.reference)
-        booking = courier.book(
-            key,
-            order=request.order,
-            destination=request.destination,
-            packages=request.packages,
-            shipping_method=request.shipping_method,
-        )
+
+
+        def book(under: str) -> Booking:
+            return courier.book(
+                under,
+                order=request.order,
+                destination=request.destination,
+                packages=request.packages,
+                shipping_method=request.shipping_method,
+            )
+
+        booking = once(courier, key, asked_at=request.asked_at, clock=self.ports.clock, act=book)
         return Booked(
             request.courier, booking.reference, booking.tracking_number, booking.expected_on,
             tuple(called_off), tuple(abandoned),
@@ -141,6 +159,21 @@ class BookCourier(External):
         raise Refused(
             "booking_failed", f"{who} has picked the parcels up meanwhile ({earlier.reference}). Choose {who} to go on."
         )
+
+    def by_hand(
+        self, call: Call, request: BookingRequest, reason: str, given: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """A person has booked the courier, and called off what was booked before: `reference`, `tracking_number`."""
+        reference, tracking = (str(given.get(name) or "").strip() for name in ("reference", "tracking_number"))
+        if not reference:
+            raise Problem(FieldError("/result/reference", 'Give the courier\'s booking number as {"reference": "…"}.'))
+        if max(len(reference), len(tracking)) > _LONGEST_REFERENCE:
+            raise Problem(FieldError("/result/reference", f"Enter at most {_LONGEST_REFERENCE} characters."))
+        known = call.session.get(Shipment, reference)
+        if known is not None and known.order_number != call.order:
+            raise Problem(FieldError("/result/reference", f"That is a booking of {known.order_number}."))
+        called_off = tuple(e.reference for e in request.earlier if e.reference != reference)
+        return self.record(call, request, Booked(request.courier, reference, tracking, None, called_off))
 
     def record(self, call: Call, request: BookingRequest, booked: Booked) -> Mapping[str, Any]:
         for earlier in shipments(call.session, call.order, ("booked",)):
@@ -171,15 +204,24 @@ class BookCourier(External):
         }
 
 
-def _call_off(courier: Courier | None, reference: str, key: str) -> str:
+def _abandon(ports: Ports, earlier: Earlier, key: str, asked_at: datetime | None) -> str:
     """Calls a booking off: `called_off`, `picked_up` when the goods are gone, else `stands` (nobody came for them)."""
+    courier = ports.couriers.get(earlier.courier)
     if courier is None:
         return "stands"
     try:
-        courier.cancel(f"{key}:cancel:{reference}", reference=reference)
+        _call_off(courier, earlier.reference, key, asked_at, ports.clock)
     except Refused:
-        return "picked_up" if courier.track(reference=reference) else "stands"
+        return "picked_up" if courier.track(reference=earlier.reference) else "stands"
     return "called_off"
+
+
+def _call_off(courier: Courier, reference: str, key: str, asked_at: datetime | None, clock: Clock) -> None:
+    def act(under: str) -> Booking | None:
+        courier.cancel(under, reference=reference)
+        return None
+
+    once(courier, key, asked_at=asked_at, clock=clock, act=act)
 
 
 # --- step 16: proof --------------------------------------------------------------------------------------------------
@@ -200,9 +242,13 @@ class Proof:
     text: str
 
 
-@operation("courier.proof")
+@operation(
+    "courier.proof", gives=("status", "courier", "booking", "text"), refuses=("proof_missing",), reads=("booking",),
+)
 class ProveDelivery(External):
     """Asks the courier who signed. Proof that an operator has recorded counts. Refuses with `proof_missing`."""
+
+    retry = RETRY
 
     def __init__(self, ports: Ports) -> None:
         self.ports = ports
@@ -220,6 +266,12 @@ class ProveDelivery(External):
         if courier is None or not request.reference:
             raise Refused("proof_missing", "No courier can be asked for proof. Ask for it yourself and record it.")
         return Proof(courier.proof(reference=request.reference))
+
+    def by_hand(
+        self, call: Call, request: ProofRequest, reason: str, given: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """A person has found out who took the parcels; the reason says it."""
+        return self.record(call, request, Proof(reason))
 
     def record(self, call: Call, request: ProofRequest, proof: Proof) -> Mapping[str, Any]:
         shipment = call.session.get(Shipment, request.reference)
@@ -245,6 +297,8 @@ class CallOffRequest:
     """The bookings that stood when the cancellation came to its first step."""
 
     bookings: tuple[LiveBooking, ...]
+    asked_at: datetime | None = None
+    """Since when the keys are in use; None in jobs that were queued before this was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,24 +306,34 @@ class CalledOff:
     references: tuple[str, ...]
 
 
-@operation("courier.cancel")
+@operation("courier.cancel", gives=("called_off",), refuses=("booking_stands",))
 class CancelCourier(External):
     """Calls off every booking of the order that still stands, if any. Refuses with `booking_stands`."""
+
+    retry = RETRY
 
     def __init__(self, ports: Ports) -> None:
         self.ports = ports
 
     def prepare(self, call: Call) -> CallOffRequest:
         standing = shipments(call.session, call.order, ("booked",))
-        return CallOffRequest(tuple(LiveBooking(s.courier, s.reference) for s in standing))
+        return CallOffRequest(tuple(LiveBooking(s.courier, s.reference) for s in standing), call.now)
 
     def perform(self, request: CallOffRequest, key: str) -> CalledOff:
         for booking in request.bookings:
             courier = self.ports.couriers.get(booking.courier)
             if courier is None:
                 raise Refused("booking_stands", f"{label_of(booking.courier)} cannot be asked to call off any more.")
-            courier.cancel(f"{key}:{booking.reference}", reference=booking.reference)
+            _call_off(
+                courier, booking.reference, f"{key}:{booking.reference}", request.asked_at, self.ports.clock
+            )
         return CalledOff(tuple(booking.reference for booking in request.bookings))
+
+    def by_hand(
+        self, call: Call, request: CallOffRequest, reason: str, given: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """A person has called the bookings off with the couriers."""
+        return self.record(call, request, CalledOff(tuple(booking.reference for booking in request.bookings)))
 
     def record(self, call: Call, request: CallOffRequest, result: CalledOff) -> Mapping[str, Any]:
         for shipment in shipments(call.session, call.order, ("booked",)):

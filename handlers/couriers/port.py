@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Protocol
 
 
@@ -59,11 +59,18 @@ class Report:
 
 
 class Courier(Protocol):
-    """Every writing method may be repeated with the same key and then answers as the first time.
+    """Every writing method may be repeated with the same key and then answers as the first time, within `key_window`.
 
     Raises `Refused("booking_failed" | "proof_missing" | "booking_stands", message)` for a no, `TryAgain` when the
     courier does not answer in time or answers 5xx.
     """
+
+    key_window: timedelta
+    """How long a key is remembered from its first use. Asked again later it acts anew: see `handlers.keys`."""
+
+    def find(self, key: str) -> Booking | None:
+        """The booking that was made, or called off, under this key, at any age; None when nothing was."""
+        ...
 
     def rates(self, *, destination: Address, packages: Sequence[Package], shipping_method: str) -> list[Rate]: ...
 

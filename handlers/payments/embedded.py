@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from handlers.contract import Clock, Refused, TryAgain
+from handlers.contract import Clock, Refused, TryAgain, seconds_left
 from handlers.payments.ledger import Book, Ledger, Movement
 from handlers.payments.port import Receipt, WrongRequest
 
@@ -34,6 +34,7 @@ TOKENS = {
 
 METHODS = ("credit_card", "paypal")
 AUTHORISATION_LASTS = timedelta(days=7)
+KEY_WINDOW = timedelta(hours=24)
 SLOW_SECONDS = 2.0
 
 _DECLINES = {
@@ -59,7 +60,12 @@ class Fault(StrEnum):
 
 
 class EmbeddedProvider:
-    """Implements `PaymentProvider`. `faults(method, key)` is asked on every request, also on repeated ones."""
+    """Implements `PaymentProvider`. `faults(method, key)` is asked on every request, also on repeated ones.
+
+    Keys are forgotten after `key_window`, as real providers do: then the same request moves money once more.
+    """
+
+    key_window = KEY_WINDOW
 
     def __init__(
         self,
@@ -86,7 +92,8 @@ class EmbeddedProvider:
                 raise Refused(_DECLINED, _DECLINES[token])
             if _asks(token, "declined_once") and book.first_time(f"declined {order}"):
                 raise Refused(_DECLINED, "The card was declined. Another attempt may pass.")
-            return Receipt(book.add("authorise", order, method, amount, currency, token=token), amount, currency)
+            reference = book.add("authorise", order, method, amount, currency, token=token, key=key)
+            return Receipt(reference, amount, currency)
 
         return self._request("authorise", key, body, act)
 
@@ -103,7 +110,9 @@ class EmbeddedProvider:
                 raise Refused(_DECLINED, "The authorisation has expired.")
             if amount + _sum(book.of(authorisation, "capture")) > held.amount:
                 raise Refused(_DECLINED, "More was asked for than was authorised.")
-            reference = book.add("capture", order, held.method, amount, currency, of=authorisation, token=held.token)
+            reference = book.add(
+                "capture", order, held.method, amount, currency, of=authorisation, token=held.token, key=key
+            )
             return Receipt(reference, amount, currency)
 
         return self._request("capture", key, body, act)
@@ -118,7 +127,7 @@ class EmbeddedProvider:
                 earlier[0].reference
                 if earlier
                 else book.add(
-                    "void", order, held.method, held.amount, held.currency, of=authorisation, token=held.token
+                    "void", order, held.method, held.amount, held.currency, of=authorisation, token=held.token, key=key
                 )
             )
             return Receipt(reference, held.amount, held.currency)
@@ -135,10 +144,19 @@ class EmbeddedProvider:
                 raise Refused(_REFUSED, "The customer's account takes no refunds.")
             if amount + _sum(book.of(source, "refund")) > taken.amount:
                 raise Refused(_REFUSED, "More was to be refunded than was captured.")
-            reference = book.add("refund", order, taken.method, amount, currency, of=source, token=taken.token)
+            reference = book.add("refund", order, taken.method, amount, currency, of=source, token=taken.token, key=key)
             return Receipt(reference, amount, currency)
 
         return self._request("refund", key, body, act)
+
+    def find(self, key: str) -> Receipt | None:
+        fault = self.faults("find", key) if self.faults is not None else None
+        if fault is Fault.UNAVAILABLE:
+            raise TryAgain("The payment provider answered 503.")
+        with self.ledger.reading() as book:
+            found = book.under(key)
+        self._reply(slow=fault is Fault.SLOW, lost=fault is Fault.LOST_REPLY)
+        return Receipt(found.reference, found.amount, found.currency) if found else None
 
     # --- what its owner can look at --------------------------------------------------------------------------------
 
@@ -173,19 +191,24 @@ class EmbeddedProvider:
                 lost = fault is Fault.LOST_REPLY or _loses_reply(book, method, key, body["order"], token)
         if unavailable:
             raise TryAgain("The payment provider answered 503.")
-        if fault is Fault.SLOW or _asks(token, "slow"):
-            self._sleep(SLOW_SECONDS)
-        if lost:
-            raise TryAgain("The payment provider's reply was lost.")
+        self._reply(slow=fault is Fault.SLOW or _asks(token, "slow"), lost=lost)
         if "refused" in answer:
             raise Refused(answer["refused"], answer["message"])
         return Receipt(**answer)
 
-    @staticmethod
+    def _reply(self, *, slow: bool, lost: bool) -> None:
+        """What was done is on its way back: late, or never."""
+        if slow:
+            left = seconds_left()
+            self._sleep(min(SLOW_SECONDS, left))
+            lost = lost or left < SLOW_SECONDS
+        if lost:
+            raise TryAgain("The payment provider's reply was lost.")
+
     def _answer(
-        book: Book, key: str, asked: Mapping[str, Any], act: Callable[[Book], Receipt], fault: Fault | None
+        self, book: Book, key: str, asked: Mapping[str, Any], act: Callable[[Book], Receipt], fault: Fault | None
     ) -> Mapping[str, Any]:
-        known = book.answer(key)
+        known = book.answer(key, window=self.key_window)
         if known is not None:
             if known[0] != asked:
                 raise WrongRequest(f"The key {key!r} was used before for another request.")

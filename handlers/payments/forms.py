@@ -9,14 +9,17 @@ from handlers.balance import balance
 from handlers.contract import Call, Fact, FieldError, FormContext, Problem, operation
 from handlers.invoices import newest_invoice
 from handlers.money import as_json, format_money, format_rate
-from handlers.orders import load_order, order_variable
+from handlers.orders import ORDER_VARIABLE, load_order, order_variable
 from handlers.payments.rows import BY_HAND, TRANSFER, book, movement, payments_of, to_pay_back
 from handlers.picklists import PAYMENT_METHODS, choices
 
 # --- resolve payment problem -----------------------------------------------------------------------------------------
 
 
-@operation("payment.resolve")
+@operation(
+    "payment.resolve", gives=ORDER_VARIABLE,
+    takes=("choice", "payment_method?", "payment_token?"),
+)
 def resolve(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """Takes the decision about a payment that did not come: `again`, `other_method` or `cancel`.
 
@@ -66,7 +69,10 @@ def resolve_form(call: Call) -> FormContext:
 # --- refund by hand --------------------------------------------------------------------------------------------------
 
 
-@operation("payment.record_refund")
+@operation(
+    "payment.record_refund", gives=("status", "amount"),
+    takes=("reference", "note?"),
+)
 def record_refund(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """Writes down that a person paid back, another way, everything that is still owed back (`reference`, `note`)."""
     portions = to_pay_back(call)

@@ -11,24 +11,31 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from handlers.contract import Clock, TryAgain
+from handlers.contract import Clock, GiveUp, TryAgain, seconds_left
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS request (
-    key TEXT PRIMARY KEY, body TEXT NOT NULL, answer TEXT NOT NULL
+    key TEXT PRIMARY KEY, body TEXT NOT NULL, answer TEXT NOT NULL, at TEXT
 );
 CREATE TABLE IF NOT EXISTS movement (
     id INTEGER PRIMARY KEY AUTOINCREMENT, reference TEXT UNIQUE, kind TEXT NOT NULL, order_number TEXT NOT NULL,
     method TEXT NOT NULL, amount INTEGER NOT NULL CHECK (amount > 0), currency TEXT NOT NULL, of TEXT, token TEXT,
-    at TEXT NOT NULL
+    at TEXT NOT NULL, key TEXT
 );
 CREATE INDEX IF NOT EXISTS movement_of ON movement (of, kind);
 CREATE TABLE IF NOT EXISTS happened (what TEXT PRIMARY KEY);
 """
+
+_LATER = (
+    ("request", "at", "UPDATE request SET at = :now"),
+    ("movement", "key", "UPDATE movement SET key = (SELECT min(request.key) FROM request"
+                        " WHERE json_extract(request.answer, '$.reference') = movement.reference)"),
+)  # fmt: skip
+"""Columns that older files lack, and what stands in them for what is there: the keys begin to age now."""
 
 _PREFIX = {"authorise": "AUT", "capture": "CAP", "void": "VOI", "refund": "REF", "transfer": "TRF"}
 _COLUMNS = "reference, kind, order_number, method, amount, currency, of, token, at"
@@ -59,14 +66,17 @@ class Book:
         self._connection = connection
         self._clock = clock
 
-    def answer(self, key: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Body and answer of an earlier request with this key."""
-        row = self._connection.execute("SELECT body, answer FROM request WHERE key = ?", (key,)).fetchone()
-        return (json.loads(row[0]), json.loads(row[1])) if row else None
+    def answer(self, key: str, *, window: timedelta | None = None) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Body and answer of an earlier request with this key, if it is still remembered: `window` from its use."""
+        row = self._connection.execute("SELECT body, answer, at FROM request WHERE key = ?", (key,)).fetchone()
+        if row is None or (window is not None and self._clock.now() - datetime.fromisoformat(row[2]) >= window):
+            return None
+        return json.loads(row[0]), json.loads(row[1])
 
     def remember(self, key: str, body: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         self._connection.execute(
-            "INSERT INTO request (key, body, answer) VALUES (?, ?, ?)", (key, json.dumps(body), json.dumps(answer))
+            "INSERT OR REPLACE INTO request (key, body, answer, at) VALUES (?, ?, ?, ?)",
+            (key, json.dumps(body), json.dumps(answer), self._clock.now().isoformat()),
         )
 
     def add(
@@ -79,12 +89,13 @@ class Book:
         *,
         of: str | None = None,
         token: str | None = None,
+        key: str | None = None,
     ) -> str:
-        """Books a movement and returns its reference."""
+        """Books a movement and returns its reference. `key`: what the customer of this provider calls it."""
         cursor = self._connection.execute(
-            "INSERT INTO movement (kind, order_number, method, amount, currency, of, token, at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (kind, order, method, amount, currency, of, token, self._clock.now().isoformat()),
+            "INSERT INTO movement (kind, order_number, method, amount, currency, of, token, at, key)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (kind, order, method, amount, currency, of, token, self._clock.now().isoformat(), key),
         )
         reference = f"{_PREFIX[kind]}-{cursor.lastrowid:08d}"
         self._connection.execute("UPDATE movement SET reference = ? WHERE id = ?", (reference, cursor.lastrowid))
@@ -94,6 +105,14 @@ class Book:
         row = self._connection.execute(
             f"SELECT {_COLUMNS} FROM movement WHERE reference = ?",  # noqa: S608 - a constant
             (reference,),
+        ).fetchone()
+        return _movement(row) if row else None
+
+    def under(self, key: str) -> Movement | None:
+        """The movement that was booked under a key, at any age; of several the first."""
+        row = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM movement WHERE key = ? ORDER BY id LIMIT 1",  # noqa: S608 - a constant
+            (key,),
         ).fetchone()
         return _movement(row) if row else None
 
@@ -131,6 +150,17 @@ class Ledger:
         with self._connect() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_SCHEMA)
+            self._add_columns(connection)
+
+    def _add_columns(self, connection: sqlite3.Connection) -> None:
+        """Brings a file that an earlier version made up to date."""
+        connection.execute("BEGIN IMMEDIATE")
+        for table, column, fill in _LATER:
+            if column not in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT")
+                connection.execute(fill, {"now": self._clock.now().isoformat()} if ":now" in fill else ())
+        connection.execute("CREATE INDEX IF NOT EXISTS movement_key ON movement (key)")
+        connection.execute("COMMIT")
 
     @contextmanager
     def writing(self) -> Iterator[Book]:
@@ -140,7 +170,8 @@ class Ledger:
             try:
                 yield Book(connection, self._clock)
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk has rolled it back by itself
+                    connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
 
@@ -151,9 +182,14 @@ class Ledger:
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
+        patience = min(self._patience, seconds_left())
         try:
-            with closing(sqlite3.connect(self._path, timeout=self._patience, isolation_level=None)) as connection:
+            with closing(sqlite3.connect(self._path, timeout=patience, isolation_level=None)) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 yield connection
         except sqlite3.OperationalError as error:
             raise TryAgain(f"The payment provider does not answer: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # a statement's fault, not the file's
+                raise
+            raise GiveUp(f"The payment provider's books, {self._path}, are damaged: {error}.") from error

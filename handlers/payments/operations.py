@@ -6,24 +6,46 @@ there, refund what is there and no longer owed. So a send-back never charges twi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from handlers.balance import balance
-from handlers.contract import Call, External, Refused, operation
+from handlers.contract import Call, External, Refused, RetryPolicy, operation
+from handlers.keys import once
 from handlers.messages import queue_mail
 from handlers.money import format_money
 from handlers.orders import load_order
-from handlers.payments.rows import TRANSFER, asked_under, book, forget_unasked, intend, movement, settle, to_pay_back
+from handlers.payments.rows import (
+    BY_HAND,
+    TRANSFER,
+    asked_under,
+    book,
+    forget_unasked,
+    intend,
+    movement,
+    settle,
+    to_pay_back,
+)
 from handlers.tables import Order
 
 if TYPE_CHECKING:
-    from handlers.payments.port import PaymentProvider
+    from handlers.payments.port import PaymentProvider, Receipt
     from handlers.ports import Ports
 
 PROVIDER_METHODS = ("credit_card", "paypal")
+RETRY = RetryPolicy(attempts=12, longest=timedelta(minutes=10))
+"""Half an hour: a provider that is away is mostly back by then, and a customer's money should not hang longer."""
+
+
+class _Amount(TypedDict):
+    """What authorise and capture are told alike."""
+
+    order: str
+    amount: int
+    currency: str
 
 
 # --- capture ---------------------------------------------------------------------------------------------------------
@@ -41,6 +63,9 @@ class Capture:
     currency: str
     missing: str = ""
     """For a transfer: the sentence that says what has not arrived."""
+    asked_at: datetime | None = None
+    """Since when the keys may be in use: since the order was placed, because after a restore to an earlier time they
+    were used in a time that we know nothing of. None in jobs that were queued before this was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +76,7 @@ class Captured:
     capture: str | None = None
 
 
-@operation("payment.capture")
+@operation("payment.capture", gives=("status", "reference"), refuses=("payment_declined",), reads=("transfer",))
 class CapturePayment(External):
     """Collects what is invoiced and not yet paid. Refuses with `payment_declined`.
 
@@ -60,8 +85,11 @@ class CapturePayment(External):
     message, so that it is known whatever happens next, and refused only when something is still missing.
     """
 
+    retry = RETRY
+
     def __init__(self, ports: Ports) -> None:
         self._provider: PaymentProvider = ports.payments
+        self._clock = ports.clock
 
     def prepare(self, call: Call, method: str) -> Capture:
         order = load_order(call.session, call.order)
@@ -81,33 +109,37 @@ class CapturePayment(External):
                 for kind in ("authorise", "capture")
             )
             intend(call, *intents)
-        return Capture(call.order, method, order.payment_token, due, order.currency)
+        return Capture(call.order, method, order.payment_token, due, order.currency, asked_at=order.placed_at)
 
     def perform(self, capture: Capture, key: str) -> Captured:
         if capture.amount == 0:
             return Captured()
         if capture.method == TRANSFER:
             raise Refused("payment_declined", capture.missing)
-        held = self._provider.authorise(
+        amount: _Amount = {"order": capture.order, "amount": capture.amount, "currency": capture.currency}
+        held = self._once(
+            capture,
             f"{key}:authorise",
-            order=capture.order,
-            method=capture.method,
-            token=capture.token,
-            amount=capture.amount,
-            currency=capture.currency,
+            lambda k: self._provider.authorise(k, method=capture.method, token=capture.token, **amount),
         )
         try:
-            taken = self._provider.capture(
+            taken = self._once(
+                capture,
                 f"{key}:capture",
-                order=capture.order,
-                authorisation=held.reference,
-                amount=capture.amount,
-                currency=capture.currency,
+                lambda k: self._provider.capture(k, authorisation=held.reference, **amount),
             )
         except Refused:
-            _set_free(self._provider, f"{key}:void", capture.order, held.reference)
+            with suppress(Refused):  # it has expired or was voided: the customer's money is free all the same
+                self._once(
+                    capture,
+                    f"{key}:void",
+                    lambda k: self._provider.void(k, order=capture.order, authorisation=held.reference),
+                )
             raise
         return Captured(held.reference, taken.reference)
+
+    def _once(self, capture: Capture, key: str, act: Callable[[str], Receipt]) -> Receipt:
+        return once(self._provider, key, asked_at=capture.asked_at, clock=self._clock, act=act)
 
     def record(self, call: Call, _: Capture, captured: Captured) -> Mapping[str, Any]:
         if captured.capture is not None:
@@ -118,6 +150,12 @@ class CapturePayment(External):
         status = "captured" if captured.capture is not None else "nothing_due"
         return {"status": status, "reference": captured.capture}
 
+    def by_hand(self, call: Call, capture: Capture, reason: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The money has come another way than through the provider."""
+        settle(call, f"{call.key}:authorise", "refused", message=reason)
+        settle(call, f"{call.key}:capture", "done", method=BY_HAND, message=reason)
+        return {"status": BY_HAND, "reference": None, **given}
+
     def refused(self, call: Call, capture: Capture, refusal: Refused) -> None:
         if capture.method == TRANSFER:
             return
@@ -125,12 +163,6 @@ class CapturePayment(External):
             settle(call, f"{call.key}:{kind}", "refused", message=refusal.message)
         if "cancellation" not in call.variables:
             queue_mail(call, "payment_declined", reason=refusal.message)
-
-
-def _set_free(provider: PaymentProvider, key: str, order: str, authorisation: str) -> None:
-    """Voids an authorisation whose capture was declined, so that the customer's money is not blocked for nothing."""
-    with suppress(Refused):  # it has expired or was voided: free all the same
-        provider.void(key, order=order, authorisation=authorisation)
 
 
 # --- bank transfers --------------------------------------------------------------------------------------------------
@@ -195,6 +227,8 @@ class PayBack:
 
     order: str
     portions: tuple[Portion, ...]
+    asked_at: datetime | None = None
+    """Since when the keys may be in use; None in jobs that were queued before this was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,24 +244,35 @@ class Answers:
 class _AsksForRefunds(External):
     """What the two operations below share: each portion is asked for under a key of its own."""
 
+    retry = RETRY
+
     def __init__(self, ports: Ports) -> None:
         self._provider: PaymentProvider = ports.payments
+        self._clock = ports.clock
 
     def _ask(self, back: PayBack) -> Answers:
         answers = Answers({}, {})
         for portion in back.portions:
             try:
-                receipt = self._provider.refund(
-                    portion.key,
-                    order=back.order,
-                    capture=portion.capture,
-                    amount=portion.amount,
-                    currency=portion.currency,
-                )
+                receipt = self._pay_back(back, portion)
                 answers.references[portion.key] = receipt.reference
             except Refused as refusal:
                 answers.refusals[portion.key] = refusal.message
         return answers
+
+    def _pay_back(self, back: PayBack, portion: Portion) -> Receipt:
+        def act(key: str) -> Receipt:
+            return self._provider.refund(
+                key, order=back.order, capture=portion.capture, amount=portion.amount, currency=portion.currency
+            )
+
+        return once(self._provider, portion.key, asked_at=back.asked_at, clock=self._clock, act=act)
+
+    def by_hand(self, call: Call, back: PayBack, reason: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What was to be paid back has been, another way than through the provider."""
+        for portion in back.portions:
+            settle(call, portion.key, "done", method=BY_HAND, message=reason)
+        return {"status": BY_HAND, "amount": sum(portion.amount for portion in back.portions), **given}
 
     def record(self, call: Call, back: PayBack, answers: Answers) -> Mapping[str, Any]:
         for key, reference in answers.references.items():
@@ -238,7 +283,7 @@ class _AsksForRefunds(External):
         return {"status": "refunded" if paid else "nothing_owed", "amount": paid}
 
 
-@operation("payment.refund")
+@operation("payment.refund", gives=("status", "amount"), refuses=("refund_refused",))
 class RefundPayment(_AsksForRefunds):
     """Pays back what is captured and no longer owed, newest capture first. Refuses with `refund_refused`.
 
@@ -269,7 +314,7 @@ class RefundPayment(_AsksForRefunds):
             Portion(row.key, capture.reference or "", row.amount, row.currency)
             for row, (capture, _) in zip(rows, owed, strict=True)
         )
-        return PayBack(call.order, tuple(portions))
+        return PayBack(call.order, tuple(portions), load_order(call.session, call.order).placed_at)
 
     def perform(self, back: PayBack, key: str) -> Answers:
         answers = self._ask(back)
@@ -290,12 +335,11 @@ class ConfirmRefunds(_AsksForRefunds):
 
     def prepare(self, call: Call, asked: str) -> PayBack:
         """`asked`: the key of the `payment.refund` call."""
+        rows = asked_under(call.session, call.order, asked)
         return PayBack(
             call.order,
-            tuple(
-                Portion(row.key, capture.reference or "", row.amount, row.currency)
-                for row, capture in asked_under(call.session, call.order, asked)
-            ),
+            tuple(Portion(row.key, capture.reference or "", row.amount, row.currency) for row, capture in rows),
+            min((row.at for row, _ in rows), default=call.now),
         )
 
     def perform(self, back: PayBack, key: str) -> Answers:

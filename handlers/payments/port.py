@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
-from handlers.contract import WaybillError
+from handlers.contract import GiveUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +19,29 @@ class Receipt:
     currency: str
 
 
-class WrongRequest(WaybillError):
+class WrongRequest(GiveUp):
     """The provider cannot make sense of what we asked: a key used for something else, an unknown reference.
 
-    Our mistake, so neither the customer's refusal nor worth trying again: it becomes an incident.
+    Our mistake, so neither the customer's refusal nor worth trying again.
     """
 
 
 class PaymentProvider(Protocol):
-    """Every method may be repeated with the same key and then answers as the first time.
+    """Every writing method may be repeated with the same key and then answers as the first time, within `key_window`.
 
     Amounts are positive minor units. Raises `Refused("payment_declined" | "refund_refused", message)` when the provider
     says no, `TryAgain` when it does not answer in time or answers 5xx (it may have done the work), and `WrongRequest`.
     """
+
+    key_window: timedelta
+    """How long a key is remembered from its first use. Asked again later it acts anew: see `handlers.keys`."""
+
+    def find(self, key: str) -> Receipt | None:
+        """What was authorised, captured, voided or refunded under this key, at any age; None when nothing was.
+
+        Looked up by the key as our own reference of the movement, which a provider keeps with it for ever.
+        """
+        ...
 
     def authorise(self, key: str, *, order: str, method: str, token: str | None, amount: int, currency: str) -> Receipt:
         """Blocks the amount on the customer's card or account. Without a token it is the one on file.

@@ -16,7 +16,7 @@ from handlers.contract import Call, UtcTime
 from handlers.tables import Payment
 
 BY_HAND = "by_hand"
-"""The method of a refund that a person paid another way than through the provider."""
+"""The method of money that a person moved another way than through the provider."""
 TRANSFER = "bank_transfer"
 _LONGEST_MESSAGE = 300
 
@@ -76,11 +76,14 @@ def intend(call: Call, *movements: Payment) -> None:
     call.session.execute(_INTEND, [{name: getattr(row, name) for name in columns} for row in movements])
 
 
-def settle(call: Call, key: str, state: str, *, reference: str | None = None, message: str = "") -> None:
+def settle(
+    call: Call, key: str, state: str, *, reference: str | None = None, message: str = "", method: str | None = None
+) -> None:
     """Writes down how a pending movement ended. One that has ended before, or was never meant, stays as it is."""
     row = call.session.scalar(select(Payment).where(Payment.key == key, Payment.state == "pending"))
     if row is not None:
         row.state, row.reference, row.message, row.at = state, reference, message[:_LONGEST_MESSAGE], call.now
+        row.method = method or row.method
         call.session.flush()
 
 
