@@ -18,3 +18,7 @@ class MovableClock:
         """Moves on by `timedelta(**by)` and returns the new time."""
         self._now += timedelta(**by)
         return self._now
+
+    def jump_to(self, at: datetime) -> None:
+        """Moves ahead; never back. In a demo run something has always to be later than what came before."""
+        self._now = max(self._now + timedelta(milliseconds=1), at)

@@ -46,6 +46,7 @@ class Floor:
     def __post_init__(self) -> None:
         couriers = {code: self._courier(code) for code in PROFILES}
         self.ports: Any = SimpleNamespace(
+            clock=self.clock,
             couriers=couriers,
             renderer=Renderer(DOCUMENTS),
             files=FileStore(self.folder / "files"),

@@ -33,6 +33,7 @@ class TillPorts:
     payments: EmbeddedProvider
     renderer: Renderer = field(default_factory=renderer)
     public_url: str = "https://shop.example"
+    clock: MovableClock = field(kw_only=True)
 
 
 class Till:
@@ -42,7 +43,7 @@ class Till:
         self.session, self.clock = session, clock
         self.provider = EmbeddedProvider(folder / "provider.sqlite", clock, sleep=lambda seconds: None)
         self.bank = BankTransfers(self.provider)
-        self.ports = TillPorts(self.provider)
+        self.ports = TillPorts(self.provider, clock=clock)
         self.registry = build_registry(
             self.ports,
             {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.contract import Refused, TryAgain
+from handlers.contract import CALL_SECONDS, Refused, TryAgain
 from handlers.couriers.embedded import EmbeddedCourier, Fault
 from handlers.couriers.journeys import Plan, Webhook
 from handlers.couriers.port import Address, Booking, Courier, Package
@@ -237,6 +239,63 @@ def test_every_call_may_fail_for_a_while(world: World) -> None:
         world.faults = [Fault("unavailable")]
         with pytest.raises(TryAgain):
             ask()
+
+
+def test_what_was_done_under_a_key_is_found_at_any_age(world: World) -> None:
+    """A booking by the key it was made under, also by the one it was called off under; nothing else is found."""
+    booking = world.book("k")
+    other = world.book("k2", "WB-2")
+    world.courier.cancel("c", reference=other.reference)
+    world.faults = [Fault("refuse")]
+    with pytest.raises(Refused):
+        world.book("no")
+
+    world.clock.pass_time(days=90)
+
+    assert world.courier.find("k") == booking
+    assert world.courier.find("c") == other
+    assert world.courier.find("no") is None
+    assert world.courier.find("never asked") is None
+
+
+def test_a_key_is_remembered_for_its_window_only(world: World) -> None:
+    """Within the window it is one booking; after it the same request sends a second van, and the first is found."""
+    booking = world.book()
+    world.clock.pass_time(seconds=world.courier.key_window.total_seconds() - 1)
+    assert world.book() == booking
+
+    world.clock.pass_time(seconds=1)
+    again = world.book()
+
+    assert again.reference != booking.reference
+    assert world.book() == again
+    assert world.courier.find("WB-1:assign_courier:1") == booking
+    assert len(world.courier.bookings("WB-1")) == 2
+
+
+def test_books_of_an_earlier_version_are_read_on(tmp_path: Path) -> None:
+    """Bookings and keys that were written before keys aged still count."""
+    world = embedded("courier_c")(tmp_path)
+    booking = world.book("k")
+    path = tmp_path / "couriers" / "courier_c.sqlite"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript("DROP INDEX booking_by_key; ALTER TABLE booking DROP COLUMN key;"
+                          "ALTER TABLE answer DROP COLUMN at")
+
+    for _ in range(2):
+        world = embedded("courier_c")(tmp_path)
+        assert world.courier.find("k") == booking
+        assert world.book("k") == booking
+
+
+def test_a_courier_that_answers_too_late_is_not_waited_for(world: World) -> None:
+    """Nobody waits longer than the calls of a job may take; what became of it is asked again later."""
+    world.faults = [Fault("slow", CALL_SECONDS + 1)]
+
+    with pytest.raises(TryAgain):
+        world.book()
+
+    assert world.slept == [CALL_SECONDS]
 
 
 def test_threads_with_one_key_book_once(world: World) -> None:

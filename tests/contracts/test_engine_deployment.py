@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from engine import SYSTEM, Bundle, Database, Engine
-from engine.errors import CannotDeploy, StaleBase
-from engine.views import Actor
+from engine import SYSTEM, Database, Engine
+from engine.errors import CannotDeploy, NotFound, StaleBase
 from handlers.contract import Registry
-
-FORM = b"""{"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Look", "type": "object",
- "additionalProperties": false, "properties": {"fine": {"type": "boolean", "title": "Fine"}}}"""
-ANALYST = Actor("analyst", frozenset(["analysts"]))
-
-
-def bundle(name: str = "Look", *, team: str = "warehouse", broken: bool = False) -> Bundle:
-    """A process of one task, called `name`."""
-    flow = "" if broken else '<sequenceFlow id="f2" sourceRef="look" targetRef="seen"/>'
-    diagram = f"""<?xml version="1.0" encoding="UTF-8"?>
-<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"
-  xmlns:spiffworkflow="http://spiffworkflow.org/bpmn/schema/1.0/core" id="d" targetNamespace="urn:test">
-  <process id="looking" name="{name}" isExecutable="true">
-    <startEvent id="began"/>
-    <userTask id="look" name="{name}"><extensionElements><spiffworkflow:properties>
-      <spiffworkflow:property name="team" value="{team}"/>
-      <spiffworkflow:property name="due" value="PT1H"/>
-      <spiffworkflow:property name="formJsonSchemaFilename" value="look.json"/>
-    </spiffworkflow:properties></extensionElements></userTask>
-    <endEvent id="seen"/>
-    <sequenceFlow id="f1" sourceRef="began" targetRef="look"/>{flow}
-  </process>
-</definitions>""".encode()
-    return Bundle({"processes/look.bpmn": diagram, "forms/look.json": FORM})
+from tests.looking import ANALYST, ANOTHER, bundle
 
 
 @pytest.fixture
@@ -111,3 +88,45 @@ def test_an_exported_version_is_what_was_deployed(engine: Callable[[], Engine]) 
     engine().deploy(bundle("One"), SYSTEM)
 
     assert engine().bundle("looking", 1).content_hash == bundle("One").content_hash
+
+
+def test_what_waits_or_was_returned_never_runs(engine: Callable[[], Engine]) -> None:
+    """New instances take the newest deployed version, whatever has a higher number."""
+    engine().deploy(bundle("One"), SYSTEM)
+    engine().propose(bundle("Two"), ANALYST, reason="because", base_version=1)
+    engine().propose(bundle("Three"), ANALYST, reason="because", base_version=1)
+    engine().return_version("looking", 3, ANOTHER, "no")
+
+    engine().start("looking", "A", SYSTEM)
+
+    assert engine().instance("A").version == 1
+    assert [(v.version, v.state) for v in engine().versions("looking")] == [
+        (3, "returned"), (2, "awaiting_consent"), (1, "deployed")]
+
+
+def test_a_process_that_only_waits_cannot_be_started(engine: Callable[[], Engine]) -> None:
+    """The first version of a new process waits as well."""
+    engine().propose(bundle(), ANALYST, reason="new", base_version=None)
+
+    with pytest.raises(NotFound, match="No process 'looking' is deployed"):
+        engine().start("looking", "A", SYSTEM)
+
+
+def test_two_consents_at_once_deploy_one_version(engine: Callable[[], Engine]) -> None:
+    """Both were made on version 1: whoever comes second is told."""
+    engine().deploy(bundle("One"), SYSTEM)
+    for name in ("Two", "Three"):
+        engine().propose(bundle(name), ANALYST, reason="because", base_version=1)
+    engines = [engine(), engine()]
+
+    def consent(number: int) -> str:
+        try:
+            return engines[number].consent("looking", number + 2, ANOTHER).state
+        except StaleBase:
+            return "stale"
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(consent, range(2)))
+
+    assert sorted(results) == ["deployed", "stale"]
+    assert len([v for v in engine().versions() if v.state == "deployed"]) == 2

@@ -21,6 +21,9 @@ def diagram(sequential: bool) -> bytes:
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
   xmlns:spiffworkflow="http://spiffworkflow.org/bpmn/schema/1.0/core" id="d" targetNamespace="urn:test">
   <process id="parcels_check" name="Look at parcels" isExecutable="true">
+    <extensionElements><spiffworkflow:properties>
+      <spiffworkflow:property name="startsWith" value="parcels"/>
+    </spiffworkflow:properties></extensionElements>
     <startEvent id="began"><outgoing>f1</outgoing></startEvent>
     <userTask id="look" name="Look at the parcel">
       <extensionElements><spiffworkflow:properties>

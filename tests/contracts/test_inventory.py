@@ -435,3 +435,32 @@ def test_reserving_takes_few_statements(shop: Session, clock: Clock) -> None:
     inventory.reserve(call(shop, clock), "north_america")
 
     assert len(statements) <= 10, "\n".join(statements)
+
+
+def test_stock_rows_are_taken_last(shop: Session, clock: Clock) -> None:
+    """Everybody wants them: what else is written for a change is written before, so they are locked briefly."""
+    ordered(shop, clock, a=2, b=1)
+    shop.flush()
+    statements: list[str] = []
+    event.listen(shop.get_bind(), "before_cursor_execute", lambda *args: statements.append(args[2]))
+
+    def last() -> str:
+        written = [s for s in statements if s.startswith(("INSERT", "UPDATE"))]
+        stock_rows = [s for s in written if s.startswith(("INSERT INTO stock ", "UPDATE stock SET"))]
+        assert len(stock_rows) == 1
+        statements.clear()
+        return written[-1] if written[-1] in stock_rows else f"after the stock: {written[-1]}"
+
+    inventory.reserve(call(shop, clock), "north_america")
+    assert last().startswith("UPDATE stock SET")
+    inventory.reserve(call(shop, clock), "europe")
+    assert last().startswith("UPDATE stock SET")
+    inventory.release(call(shop, clock))
+    assert last().startswith("UPDATE stock SET")
+    reserve(shop, clock)
+    inventory.pick(call(shop, clock))
+    statements.clear()
+    inventory.ship(shop, FIRST, clock.now())
+    assert last().startswith("UPDATE stock SET")
+    inventory.take_back(shop, FIRST, {"product-a": 1}, clock.now())
+    assert last().startswith("INSERT INTO stock ")

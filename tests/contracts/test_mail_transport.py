@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -13,7 +14,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
-from handlers.contract import Refused, TryAgain
+from handlers.contract import GiveUp, Refused, TryAgain, time_limit
 from handlers.mail import MailTransport, OutboxTransport, SmtpTransport
 from handlers.messages import Letter, compose
 
@@ -37,6 +38,7 @@ class Receiver:
         self.taken: list[bytes] = []
         self.rcpt = "250 OK"
         self.data = "250 OK"
+        self.quit = "221 Bye"
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802
         if self.rcpt.startswith("250"):
@@ -48,6 +50,9 @@ class Receiver:
             assert isinstance(envelope.content, bytes)
             self.taken.append(envelope.content)
         return self.data
+
+    async def handle_QUIT(self, server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802
+        return self.quit
 
 
 class Post(Protocol):
@@ -188,11 +193,21 @@ def test_a_server_that_is_away_is_tried_again() -> None:
         SmtpTransport(f"smtp://127.0.0.1:{free_port()}").send(compose(LETTER))
 
 
+@pytest.mark.parametrize("goodbye", ["421 Too busy", "250 OK", "500 What?"])
+def test_a_mail_that_was_taken_is_not_sent_again_for_an_odd_goodbye(server: Smtp, goodbye: str) -> None:
+    """Whatever the server says once it has taken the mail: it has it."""
+    server.receiver.quit = goodbye
+
+    server.transport.send(compose(LETTER))
+
+    assert len(server.arrived()) == 1
+
+
 def test_a_wrong_password_is_not_the_mails_fault(server: Smtp) -> None:
-    """A server that wants no sign-in, or another, leaves the mail to be sent later and says why."""
+    """A server that wants no sign-in, or another: a person has to mend that, and the mail is sent afterwards."""
     transport = SmtpTransport(f"smtp://user:pass%40word@127.0.0.1:{server.transport._port}")  # type: ignore[attr-defined]
 
-    with pytest.raises(TryAgain):
+    with pytest.raises(GiveUp, match="WAYBILL_SMTP_URL"):
         transport.send(compose(LETTER))
     assert server.arrived() == []
 
@@ -205,6 +220,38 @@ def test_a_server_that_hangs_up_is_tried_again() -> None:
 
         with pytest.raises(TryAgain):
             SmtpTransport(f"smtp://127.0.0.1:{port}").send(compose(LETTER))
+
+
+@pytest.mark.parametrize("said", [b"2", b"220-wait\r\n"])
+def test_a_server_that_never_comes_to_an_end_is_hung_up_on(said: bytes) -> None:
+    """One sign now and then, each of them in time, holds no worker for longer than its call may take."""
+    hung_up = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                for _ in range(200):
+                    try:
+                        connection.sendall(said)
+                    except OSError:
+                        hung_up.set()
+                        return
+                    hung_up.wait(0.05)
+
+        dripping = threading.Thread(target=drip, daemon=True)
+        dripping.start()
+        with pytest.raises(TryAgain), time_limit(0.5):
+            SmtpTransport(f"smtp://127.0.0.1:{listener.getsockname()[1]}").send(compose(LETTER))
+        dripping.join()
+
+    assert hung_up.is_set()
+
+
+def test_a_server_that_says_nothing_is_given_up() -> None:
+    """It took the connection and hangs."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(TryAgain), time_limit(0.3):
+        SmtpTransport(f"smtp://127.0.0.1:{listener.getsockname()[1]}").send(compose(LETTER))
 
 
 @pytest.mark.parametrize("url", ["http://mail.example", "mail.example:25", "smtp://", ""])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -29,16 +31,22 @@ class MovingClock:
         return self.time
 
 
-def embedded(folder: Path) -> EmbeddedProvider:
-    return EmbeddedProvider(folder / "provider.sqlite", MovingClock(), sleep=lambda seconds: None)
+def embedded(folder: Path, clock: MovingClock | None = None) -> EmbeddedProvider:
+    return EmbeddedProvider(folder / "provider.sqlite", clock or MovingClock(), sleep=lambda seconds: None)
 
 
-PROVIDERS: dict[str, Callable[[Path], PaymentProvider]] = {"embedded": embedded}
+PROVIDERS: dict[str, Callable[[Path, MovingClock], PaymentProvider]] = {"embedded": embedded}
+
+
+@pytest.fixture
+def moving() -> MovingClock:
+    """The provider's clock."""
+    return MovingClock()
 
 
 @pytest.fixture(params=PROVIDERS)
-def provider(request: pytest.FixtureRequest, tmp_path: Path) -> PaymentProvider:
-    return PROVIDERS[request.param](tmp_path)
+def provider(request: pytest.FixtureRequest, tmp_path: Path, moving: MovingClock) -> PaymentProvider:
+    return PROVIDERS[request.param](tmp_path, moving)
 
 
 @pytest.fixture
@@ -107,6 +115,37 @@ def test_a_key_cannot_be_used_for_something_else(provider: PaymentProvider) -> N
         authorise(provider, amount=1001)
     with pytest.raises(WrongRequest):
         capture(provider, held.reference, key="a")
+
+
+def test_what_was_done_under_a_key_is_found_at_any_age(provider: PaymentProvider, moving: MovingClock) -> None:
+    """Our own reference leads to every movement, long after its key was forgotten, and to nothing else."""
+    held = authorise(provider)
+    taken = capture(provider, held.reference)
+    back = refund(provider, taken.reference, amount=600)
+    free = authorise(provider, key="a2")
+    freed = provider.void("v", order="O-1", authorisation=free.reference)
+    with pytest.raises(Refused):
+        authorise(provider, key="no", token="tok_declined")
+
+    moving.time += timedelta(days=90)
+
+    assert [provider.find(key) for key in ("a", "c", "r", "v")] == [held, taken, back, freed]
+    assert provider.find("no") is None
+    assert provider.find("never asked") is None
+
+
+def test_a_key_is_remembered_for_its_window_only(provider: PaymentProvider, moving: MovingClock) -> None:
+    """Within the window it is one payment; after it the same request takes the money once more, and is found first."""
+    held = authorise(provider)
+    moving.time += provider.key_window - timedelta(seconds=1)
+    assert authorise(provider) == held
+
+    moving.time += timedelta(seconds=1)
+    again = authorise(provider)
+
+    assert again.reference != held.reference
+    assert authorise(provider) == again
+    assert provider.find("a") == held
 
 
 def test_no_more_is_captured_than_was_authorised(provider: PaymentProvider) -> None:
@@ -293,6 +332,22 @@ def test_the_hook_makes_bad_days(tmp_path: Path) -> None:
 
     assert naps == [2.0]
     assert [m.kind for m in provider.statement()] == ["authorise"]
+
+
+def test_books_of_an_earlier_version_are_read_on(tmp_path: Path) -> None:
+    """Keys and references that were written before keys aged still count."""
+    clock = MovingClock()
+    held = authorise(embedded(tmp_path, clock))
+    with closing(sqlite3.connect(tmp_path / "provider.sqlite")) as old:
+        old.executescript("DROP INDEX movement_key; ALTER TABLE movement DROP COLUMN key;"
+                          "ALTER TABLE request DROP COLUMN at")
+
+    for _ in range(2):
+        provider = embedded(tmp_path, clock)
+        assert authorise(provider) == held
+        assert provider.find("a") == held
+    clock.time += provider.key_window
+    assert authorise(provider) != held
 
 
 def test_the_books_outlive_the_provider(tmp_path: Path) -> None:
