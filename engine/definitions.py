@@ -100,7 +100,7 @@ class Diagram:
     specs: Specs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Definition:
     """One deployed version, parsed."""
 

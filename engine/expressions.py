@@ -144,7 +144,7 @@ def compile_script(text: str) -> Script:
     for line in lines:
         match = _ASSIGNMENT.fullmatch(line)
         if match is None:
-            raise ExpressionError(f"The script line {line[:80]!r} is not of the form: name = expression")
+            raise ExpressionError(f"The script line {line[:80]!r} is not of the form: name = expression.")
         name = match.group(1)
         fault = _name_fault(name)
         if fault or name in FUNCTIONS or name in _CONSTANTS or name in {"True", "False", "None"}:

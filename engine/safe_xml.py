@@ -12,6 +12,13 @@ MAX_DEPTH = 60
 MAX_ELEMENTS = 100_000
 _ENCODINGS = {"utf-8", "utf-16", "utf-16le", "utf-16be", "iso-8859-1", "us-ascii", "ascii", "latin-1", "windows-1252"}
 
+_OTHERS = {
+    b"PK\x03\x04": "an archive (ZIP)", b"\x1f\x8b": "a compressed file (gzip)", b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture", b"GIF8": "a picture", b"%PDF": "a PDF", b"{\\rtf": "a text of a word processor",
+    b"\xd0\xcf\x11\xe0": "a file of an office program",
+}
+"""How other kinds of files begin."""
+
 
 def parse_xml(data: bytes, file: str) -> tuple[etree._Element | None, list[Finding]]:
     """The root element, or None and what is wrong. Never raises; never resolves an entity or opens another file.
@@ -44,6 +51,11 @@ def _parse(data: bytes, report: Report) -> etree._Element | None:
         report.error(None, "xml-empty", "The file is empty.", "Save the diagram again in the editor.")
         return None
     plain = data.replace(b"\0", b"")
+    if (kind := _other_kind(plain)) is not None:
+        report.error(
+            None, "xml-kind", f"This is {kind}, not a diagram or a table.", "Choose the file that the editor saved."
+        )
+        return None
     if b"<!DOCTYPE" in plain or b"<!ENTITY" in plain:
         _refuse_doctype(report)
         return None
@@ -66,6 +78,17 @@ def _parse(data: bytes, report: Report) -> etree._Element | None:
         report.error(None, "xml-syntax", f"The file cannot be read: {str(error)[:200]}.", "Save it again as UTF-8.")
         return None
     return root if _is_acceptable(root, report) else None
+
+
+def _other_kind(data: bytes) -> str | None:
+    """What a file is that somebody took for a diagram, if that can be seen from its beginning."""
+    for start, kind in _OTHERS.items():
+        if data.startswith(start):
+            return kind
+    beginning = data[:2_000].lower()
+    if b"<!doctype html" in beginning or b"<html" in beginning:
+        return "a web page, perhaps of a sign-in"
+    return "a file of JSON" if data.lstrip()[:1] in (b"{", b"[") else None
 
 
 def _is_acceptable(root: etree._Element, report: Report) -> bool:

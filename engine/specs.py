@@ -14,6 +14,7 @@ from lxml import etree
 from SpiffWorkflow.bpmn.parser.util import full_tag
 from SpiffWorkflow.bpmn.script_engine import PythonScriptEngine
 from SpiffWorkflow.bpmn.script_engine.python_environment import BasePythonScriptEngineEnvironment
+from SpiffWorkflow.bpmn.specs.defaults import ParallelGateway
 from SpiffWorkflow.bpmn.specs.event_definitions.multiple import MultipleEventDefinition
 from SpiffWorkflow.bpmn.specs.event_definitions.timer import (
     CycleTimerEventDefinition,
@@ -33,6 +34,7 @@ from SpiffWorkflow.util.task import TaskState
 
 from engine.codec import Specs
 from engine.expressions import compile_expression, compile_script, parse_timer, quote_duration
+from engine.standard import leave_what_runs, read_booleans
 
 TimerKind = Literal["duration", "cycle", "date"]
 
@@ -207,6 +209,24 @@ class SequentialItems(SequentialMultiInstanceTask):
         super().merge_child(workflow, child)
 
 
+class Join(ParallelGateway):
+    """Waits for a token on each incoming flow since it went on last.
+
+    The library's own counts what came before that too: in a loop it would go on as soon as one branch is done. It also
+    counts what was done before the order was moved to a version that has the join.
+    """
+
+    def _check_threshold_unstructured(self, my_task: Any) -> bool:
+        went_on = my_task.parent
+        while went_on is not None and went_on.task_spec is not self:
+            went_on = went_on.parent
+        come = {
+            task.parent.task_spec.name for task in my_task.workflow.get_tasks(spec_name=self.name)
+            if (went_on is None or task.is_descendant_of(went_on)) and task.parent.state == TaskState.COMPLETED
+        }
+        return come >= {source.name for source in self.inputs}
+
+
 class _DecisionParser(BusinessRuleTaskParser):
     """The stock parser of business rule tasks ignores the class it is given."""
 
@@ -237,29 +257,30 @@ def parse(roots: Mapping[str, etree._Element]) -> dict[str, Specs]:
         spec = parser.get_spec(process_id)
         subs = parser.get_subprocess_specs(process_id)
         for each in (spec, *subs.values()):
-            _replace_events(each)
+            _replace(each)
         specs[process_id] = (spec, subs)
     return specs
 
 
 def _normalise(root: etree._Element) -> None:
-    """Standard BPMN that SpiffWorkflow reads too narrowly: unquoted timer values, `1` as a boolean."""
+    """Standard BPMN that SpiffWorkflow reads too narrowly: unquoted timers, `1` as a boolean, what is only drawn."""
     for kind in ("timeDuration", "timeCycle", "timeDate"):
         for node in root.iter(f"{{{BPMN}}}{kind}"):
             if node.text:
                 node.text = quote_duration(node.text)
-    for process in root.iter(f"{{{BPMN}}}process"):
-        if process.get("isExecutable", "").strip() in ("1", "true"):
-            process.set("isExecutable", "true")
+    read_booleans(root)
+    leave_what_runs(root)
 
 
-def _replace_events(spec: Any) -> None:
+def _replace(spec: Any) -> None:
     for task_spec in spec.task_specs.values():
         if isinstance(task_spec, MultiInstanceTask):
             parallel = isinstance(task_spec, ParallelMultiInstanceTask)
             task_spec.__class__ = ParallelItems if parallel else SequentialItems
             if task_spec.data_input is not None:
                 task_spec.data_input = VariableInput(task_spec.data_input.bpmn_id)
+        if isinstance(task_spec, ParallelGateway):
+            task_spec.__class__ = Join
         definition = getattr(task_spec, "event_definition", None)
         if isinstance(definition, MultipleEventDefinition) and hasattr(task_spec, "outputs"):
             elements = [output.bpmn_id for output in task_spec.outputs]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from engine.errors import ExpressionError
 from engine.expressions import compile_expression
-from engine.lint.model import Context, Diagram, Node
+from engine.lint.model import DECIDING, GATEWAYS, Context, Diagram, Flow, Node
 from engine.lint.names import listed
 from engine.lint.operations import check_operation
 
-DECISIONS = ("approve", "reject", "send_back")
-FIELDS = ("decision", "comment", "send_back_to", "signed_by")
-"""What the engine writes under a gate's id."""
+MOST_SIGNATURES = 10
+"""Distinct people who sign one gate."""
 
 
 def check_approval(context: Context, diagram: Diagram, node: Node) -> None:
@@ -47,7 +47,57 @@ def check_approval(context: Context, diagram: Diagram, node: Node) -> None:
                 node.xml, "separate-from", f"separateFrom names {name[:60]!r}, which is no user task.",
                 "List the ids of user tasks whose people may not sign here.",
             )
+    _check_signers(context, diagram, node)
     _check_ways(diagram, node)
+    _check_old_decisions(diagram, node)
+
+
+def _check_signers(context: Context, diagram: Diagram, node: Node) -> None:
+    """Somebody can sign: the number of signatures is one that people can reach, and not all of the team are barred."""
+    for value in sorted(_numbers_of_signatures(context, node), key=str):
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_SIGNATURES:
+            diagram.report.error(
+                node.xml, "signatures", f"{str(value)[:40]} signatures are wanted, which nobody could ever give.",
+                f"Write a whole number from 1 to {MOST_SIGNATURES}, here or in the decision table.",
+            )
+    team = node.properties.get("team")
+    barred = set(listed(node.properties.get("separateFrom", "")))
+    if node.id in barred:
+        diagram.report.error(
+            node.xml, "separate-from", "It bars everybody who signed it before, so a second round may find nobody.",
+            "Take it off its own list; nobody signs the same round twice anyway.",
+        )
+    same = [other for other in diagram.nodes(node.scope.process) if other.kind == "userTask" and other is not node
+            and other.properties.get("team") == team and not other.is_approval
+            and (not barred or other.id in barred) and (other.step or 0) < (node.step or 10**6)]
+    if team and same:
+        diagram.report.warning(
+            node.xml, "gate-own-work",
+            f"{team} also does {same[0].name!r}, and whoever did that may not sign: in a team of one nobody could.",
+            "Give the gate to another team, or make sure that the team has enough people.",
+        )
+
+
+def _numbers_of_signatures(context: Context, node: Node) -> set[Any]:
+    """How many signatures may be wanted, as far as the bundle says."""
+    try:
+        expression = compile_expression(node.properties.get("signatures", "1"))
+        if not expression.names:
+            return {expression.evaluate({})}
+    except (ExpressionError, TypeError):
+        return set()  # reported with the expressions
+    owner, _, key = expression.text.partition(".")
+    decision = context.decisions.get(owner)
+    if decision is None or not any(output.name == key for output in decision.outputs):
+        return set()
+    if decision.hit_policy == "COLLECT":
+        return {"a list of"}
+    index = [output.name for output in decision.outputs].index(key)
+    found: set[Any] = set()
+    for rule in decision.rules:
+        with suppress(ExpressionError, TypeError):
+            found.add(rule.outputs[index].evaluate({}))
+    return found
 
 
 def _check_ways(diagram: Diagram, node: Node) -> None:
@@ -65,6 +115,23 @@ def _check_ways(diagram: Diagram, node: Node) -> None:
             return
     if node.step is None:
         return
+    is_last = not any(other.step is not None and other.step > node.step for other in node.scope.nodes.values())
+    if approved is not None and not is_last and not any(each > node.step for each in _steps_from(approved)):
+        diagram.report.error(
+            node.xml, "decision-unheeded", f"approve leads to {approved.name!r}, and from there to no later step.",
+            "Lead the way of approve to what comes next, and the others elsewhere.",
+        )
+    for number in backs:
+        landed = _lands(node, "send_back", number)
+        come = _steps_from(landed) if landed is not None else {number}
+        if landed is not None and number not in come:
+            earlier = bool(come) and max(come) < number  # the step is done again all the same, after another
+            says = diagram.report.warning if earlier else diagram.report.error
+            says(
+                node.xml, "decision-unheeded",
+                f"send_back to step {number} leads to {landed.name!r}, and not to that step.",
+                f"Lead it to step {number}, or take {number} off sendBackTo.",
+            )
     around = [other for other in _reached_without(node) if other.step is not None and other.step > node.step]
     if around:
         first = min(around, key=lambda other: other.step or 0)
@@ -101,6 +168,52 @@ def _lands(node: Node, decision: str, back: int | None) -> Node | None:
             return following
         current = following
     return None
+
+
+def _check_old_decisions(diagram: Diagram, gate: Node) -> None:
+    """Where the decision is looked at, the order has just come from the gate: else an old signature would count."""
+    scope = gate.scope
+    for gateway in scope.nodes.values():
+        if gateway.kind not in DECIDING or not any(_reads(flow, f"{gate.id}.decision") for flow in gateway.outgoing):
+            continue
+        seen: set[Node] = set()
+        waiting = [gateway]
+        while waiting:
+            each = waiting.pop()
+            for flow in each.incoming:
+                source = scope.nodes.get(flow.source)
+                if source is None or source is gate or source in seen:
+                    continue
+                seen.add(source)
+                if source.kind in GATEWAYS:
+                    waiting.append(source)
+                else:
+                    diagram.report.error(
+                        gateway.xml, "old-decision",
+                        f"A way from {source.name!r} comes here without passing {gate.name!r}, so that what was signed "
+                        "before would count once more.",
+                        "Lead it to the gate, or past this gateway.",
+                    )
+
+
+def _reads(flow: Flow, path: str) -> bool:
+    try:
+        return flow.condition is not None and path in compile_expression(flow.condition).paths
+    except ExpressionError:
+        return False  # reported with the expressions
+
+
+def _steps_from(node: Node) -> set[int]:
+    """The steps that come first from here, this one included."""
+    seen: set[Node] = set()
+    waiting = [node]
+    while waiting:
+        each = waiting.pop()
+        if each not in seen:
+            seen.add(each)
+            if each.step is None:
+                waiting.extend(node.scope.targets(each))
+    return {each.step for each in seen if each.step is not None}
 
 
 def _reached_without(gate: Node) -> list[Node]:

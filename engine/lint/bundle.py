@@ -10,21 +10,26 @@ from engine.errors import Finding
 from engine.findings import Report
 from engine.lint.elements import check_elements
 from engine.lint.events import check_events
+from engine.lint.foreign import check_foreign
 from engine.lint.forms import check_ui, read_form
+from engine.lint.journey import check_journey
 from engine.lint.lanes import check_lanes
 from engine.lint.model import Context, Diagram, Scope, read_diagram
-from engine.lint.structure import check_extent, check_structure
+from engine.lint.structure import check_extent, check_structure, fits
 from engine.lint.tasks import check_tasks
 from engine.lint.variables import check_variables
+from engine.safe_xml import MAX_BYTES as MAX_FILE
 from engine.safe_xml import parse_xml
 from engine.specs import parse
+from engine.standard import read_booleans
 from handlers.contract import Operation
 
 MAX_FILES = 200
 MAX_BYTES = 20 * 1024 * 1024
 _FILE = re.compile(r"(?:(?P<folder>processes|forms)/)?(?P<name>[A-Za-z0-9_][\w.-]{0,120}\.(?P<kind>bpmn|dmn|json))")
 _RULES: tuple[Callable[[Context, Diagram], None], ...] = (
-    check_elements, check_structure, check_lanes, check_tasks, check_events, check_variables,
+    check_elements, check_structure, check_lanes, check_tasks, check_events, check_variables, check_journey,
+    check_foreign,
 )
 
 
@@ -36,18 +41,18 @@ def placed(files: Mapping[str, bytes]) -> dict[str, bytes]:
     }
 
 
-def check(files: Mapping[str, bytes], operations: Mapping[str, Operation]) -> list[Finding]:
+def check(
+    files: Mapping[str, bytes], operations: Mapping[str, Operation], teams: Mapping[str, bool] | None = None
+) -> list[Finding]:
     """Everything that is wrong with a bundle, named by file, element and line; empty when it can be deployed.
 
     Keys are `processes/x.bpmn`, `processes/x.dmn`, `forms/x.json`, `forms/x.ui.json`, or these names without a folder.
-    A bundle whose findings are all warnings can be deployed too. Never raises, whatever the bytes are.
+    `teams` are those that people can be of, and whether they do tasks; without them any team will do. A bundle whose
+    findings are all warnings can be deployed too. Never raises, whatever the bytes are; `guard` puts a deadline on it.
     """
     bundle = Report("bundle")
-    if len(files) > MAX_FILES or sum(len(data) for data in files.values()) > MAX_BYTES:
-        bundle.error(None, "bundle-size", "The bundle is too large.", f"At most {MAX_FILES} files and 20 MB are taken.")
-        return bundle.findings
-    sorted_files = _sort(files, bundle)
-    context = Context(operations)
+    sorted_files = _sort(_bounded(files, bundle), bundle)
+    context = Context(operations, teams, getattr(operations, "messages", frozenset()))
     findings = list(bundle.findings)
     _guarded(findings, "forms", lambda: findings.extend(_read_forms(context, sorted_files)))
     _guarded(findings, "decision tables", lambda: findings.extend(_read_decisions(context, sorted_files)))
@@ -61,6 +66,25 @@ def check(files: Mapping[str, bytes], operations: Mapping[str, Operation]) -> li
     if context.diagrams and not any(finding.severity == "error" for finding in findings):
         findings.extend(_check_parsed(context))
     return findings
+
+
+def _bounded(files: Mapping[str, bytes], report: Report) -> dict[str, bytes]:
+    """As many of the files as are taken, the smallest first; the others are named."""
+    kept: dict[str, bytes] = {}
+    size = 0
+    for file in sorted(files, key=lambda name: (len(files[name]), name)):
+        size += len(files[file])
+        if len(kept) < MAX_FILES and size <= MAX_BYTES:
+            kept[file] = files[file]
+        elif len(files[file]) > MAX_FILE:
+            kept[file] = b" " * (MAX_FILE + 1)  # is refused by itself, whatever it holds
+            size -= len(files[file])
+        else:
+            report.error(
+                None, "bundle-size", f"With {file[:120]!r} the bundle is too large.",
+                f"At most {MAX_FILES} files and {MAX_BYTES // 1024**2} MB are taken together.",
+            )
+    return kept
 
 
 def _guarded(findings: list[Finding], what: str, rule: Callable[[], None]) -> None:
@@ -130,7 +154,12 @@ def _read_diagrams(context: Context, files: Mapping[str, Mapping[str, tuple[str,
         root, found = parse_xml(data, file)
         findings.extend(found)
         if root is not None:
-            diagram = read_diagram(file, root, Report(file))
+            read_booleans(root)
+            report = Report(file)
+            if not fits(root, report):
+                findings.extend(report.findings)
+                continue
+            diagram = read_diagram(file, root, report)
             check_extent(context, diagram)
             if diagram.report.has_errors:
                 findings.extend(diagram.report.findings)

@@ -9,6 +9,7 @@ from lxml import etree
 
 from engine.findings import local
 from engine.lint.model import BPMNDI, DC, DI, EVENTS, FLOW_NODES, SPIFF, Context, Diagram, Node, Scope, is_bpmn, tag
+from engine.standard import DRAWN_ONLY, iter_run
 
 RESERVED = frozenset({"Start", "End", "Root", "StartEventSplit", "StartEventJoin"})
 _ID = re.compile(r"[^\W\d][\w.-]{0,199}")
@@ -27,25 +28,27 @@ _REFUSED = {
     "task": ("The task has no type.", "Make it a user task or a service task."),
     "manualTask": ("A manual task is not supported.", "Make it a user task, so that somebody confirms it."),
     "sendTask": ("A send task is not supported.", "Make it a service task whose operation sends."),
-    "dataStore": ("A data store is not supported.", "Keep the data in an operation's tables."),
-    "dataStoreReference": ("A data store is not supported.", "Remove it, or replace it with a text annotation."),
-    "dataInputAssociation": ("A data association is not run.", "Remove it; variables belong to the instance."),
-    "dataOutputAssociation": ("A data association is not run.", "Remove it; variables belong to the instance."),
+    "dataStore": ("A data store is drawn and not run.", "Keep the data in an operation's tables."),
+    "dataStoreReference": ("A data store is drawn and not run.", "Keep the data in an operation's tables."),
+    "dataInputAssociation": ("A data association is drawn and not run.", "Variables belong to the instance."),
+    "dataOutputAssociation": ("A data association is drawn and not run.", "Variables belong to the instance."),
     "ioSpecification": (
         "Inputs and outputs of an element are not run.",
-        "Remove them; variables belong to the instance.",
+        "Variables belong to the instance: every task reads and writes the same ones.",
     ),
     "correlationProperty": ("Correlation is not supported.", "Remove it; a message is matched by the order it names."),
     "correlationKey": ("Correlation is not supported.", "Remove it; a message is matched by the order it names."),
     "callChoreography": ("Choreographies are not supported.", "Draw a process."),
     "choreography": ("Choreographies are not supported.", "Draw a process."),
-    "import": ("Imports are not supported.", "Deploy the files together in one bundle."),
-    "property": ("BPMN properties are not supported.", "Variables belong to the instance."),
-    "resourceRole": ("Resources are not supported.", "Set the property team."),
-    "performer": ("Performers are not supported.", "Set the property team."),
-    "humanPerformer": ("Performers are not supported.", "Set the property team."),
-    "potentialOwner": ("Performers are not supported.", "Set the property team."),
+    "import": ("An import is not read.", "Deploy the files together in one bundle."),
+    "property": ("A BPMN property is not read.", "Variables belong to the instance."),
+    "resourceRole": ("A resource is not read.", "The property team says who does it."),
+    "performer": ("A performer is not read.", "The property team says who does it."),
+    "humanPerformer": ("A performer is not read.", "The property team says who does it."),
+    "potentialOwner": ("A potential owner is not read.", "The property team says who does it."),
 }
+_PASSED_OVER = DRAWN_ONLY | {"import"}
+"""What is drawn or declared beside the flow and changes nothing: named, and no reason to refuse the diagram."""
 _EXTENSIONS = frozenset(
     {
         "properties", "serviceTaskOperator", "calledDecisionId", "messageVariable", "instructionsForEndUser",
@@ -79,11 +82,13 @@ def check_elements(context: Context, diagram: Diagram) -> None:
     _check_ids(diagram)
     for scope in diagram.scopes:
         _check_scope(diagram, scope)
-    for xml in diagram.root.iter():
-        if is_bpmn(xml) and local(xml) in _REFUSED:
+    for xml in iter_run(diagram.root):
+        if local(xml) in _REFUSED:
             message, advice = _REFUSED[local(xml)]
-            diagram.report.error(xml, f"unsupported-{local(xml)}", message, advice)
-        elif isinstance(xml.tag, str) and xml.tag.startswith(f"{{{SPIFF}}}"):
+            says = diagram.report.warning if local(xml) in _PASSED_OVER else diagram.report.error
+            says(xml, f"unsupported-{local(xml)}", message, advice)
+    for xml in diagram.root.iter():
+        if isinstance(xml.tag, str) and xml.tag.startswith(f"{{{SPIFF}}}"):
             _check_extension(diagram, xml)
     for node in diagram.nodes():
         if node.kind in EVENTS:
@@ -106,7 +111,7 @@ def _check_root(diagram: Diagram) -> None:
                 process.xml, "not-executable", "The process is not marked as executable.",
                 'Set "Executable" in its properties.',
             )
-    ids = {process.id for process in diagram.processes}
+    ids = {process.get("id") for process in diagram.root.iterfind(tag("process"))}
     for participant in diagram.root.iter(tag("participant")):
         reference = participant.get("processRef")
         if reference and reference not in ids:

@@ -31,11 +31,36 @@ def check_events(context: Context, diagram: Diagram) -> None:
                     xml, f"{kind}-{attribute.removeprefix(kind).lower()}", f"The {kind} has no {attribute}.",
                     f"Write the {attribute} that operations and callers use.",
                 )
+    _check_unused(diagram)
+    _check_sent(context, diagram)
     for node in diagram.nodes():
         _check_node(diagram, node, called)
         codes: dict[str, Node] = {}
         for boundary in node.boundaries:
             _check_distinct(diagram, boundary, codes)
+
+
+def _check_unused(diagram: Diagram) -> None:
+    """A message or an error that nothing refers to: what comes from outside or from an operation goes nowhere."""
+    referred = {xml.get(f"{kind}Ref") for xml in diagram.root.iter() if is_bpmn(xml) for kind in ("message", "error")}
+    for kind, words in (("message", "waits for"), ("error", "catches")):
+        for name, xml in diagram.declared[kind].items():
+            if name and name not in referred:
+                diagram.report.warning(
+                    xml, "unused-declaration", f"Nothing on the diagram {words} it.",
+                    "Choose it at the event that it is meant for, or remove it.",
+                )
+
+
+def _check_sent(context: Context, diagram: Diagram) -> None:
+    """Somebody sends what is waited for."""
+    for xml in diagram.declared["message"].values() if context.messages else ():
+        name = (xml.get("name") or "").strip()
+        if name and name not in context.messages:
+            diagram.report.warning(
+                xml, "unknown-message", f"No part of Waybill sends {name[:60]!r}: it would have to come by the API.",
+                f"Sent are {', '.join(sorted(context.messages))}.",
+            )
 
 
 def _check_node(diagram: Diagram, node: Node, called: set[str | None]) -> None:

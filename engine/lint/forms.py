@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import jsonschema
@@ -39,8 +40,9 @@ _UI_KEYS = {
 _WIDGETS = {"textarea", "radio", "select", "text", "checkbox", "checkboxes", "date", "email", "hidden", "updown"}
 
 
+@lru_cache(maxsize=256)
 def read_form(file: str, data: bytes) -> Form:
-    """Reads and checks one form. Never raises."""
+    """Reads and checks one form. Never raises. The same form again costs nothing; nobody changes what is returned."""
     report = _JsonReport(file)
     document = _load(report, data)
     if document is None:

@@ -10,6 +10,7 @@ from lxml import etree
 
 from engine.decisions import Decision
 from engine.findings import Report, local
+from engine.standard import processes_run
 from handlers.contract import Operation
 
 BPMN = "http://www.omg.org/spec/BPMN/20100524/MODEL"
@@ -176,11 +177,17 @@ class Context:
     """Everything that the rules of one bundle look at."""
 
     operations: Mapping[str, Operation]
+    teams: Mapping[str, bool] | None = None
+    """The teams that people can be of, and whether they do tasks; None when that is not known."""
+    messages: frozenset[str] = frozenset()
+    """The messages that are sent from outside; empty when that is not known."""
     diagrams: list[Diagram] = field(default_factory=list)
     decisions: dict[str, Decision | None] = field(default_factory=dict)
     """By id; None when the table could be found and not be read."""
     forms: dict[str, Form] = field(default_factory=dict)
     """By the name that a user task gives: `receive_order.json`."""
+    known: object = None
+    """What `dataflow.known_before` found, once it was asked."""
 
     @property
     def processes(self) -> dict[str, Scope]:
@@ -195,7 +202,7 @@ def read_diagram(file: str, root: etree._Element, report: Report) -> Diagram:
     diagram = Diagram(file, root, report)
     for kind in ("message", "error", "escalation", "signal"):
         diagram.declared[kind] = {node.get("id", ""): node for node in root.iterfind(tag(kind))}
-    for process in root.iterfind(tag("process")):
+    for process in processes_run(root):
         _read_scope(diagram, process, None)
     return diagram
 

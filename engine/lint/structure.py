@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from engine.lint.model import ACTIVITIES, DECIDING, GATEWAYS, Context, Diagram, Flow, Node, Scope, tag
+from lxml import etree
+
+from engine.findings import Report
+from engine.lint.model import ACTIVITIES, DECIDING, FLOW_NODES, GATEWAYS, Context, Diagram, Flow, Node, Scope, tag
 
 MAX_NODES = 1_000
 MAX_FLOWS = 3_000
 MAX_SCOPES = 100
+MAX_IN_FILE = 2_000
+"""Elements of all processes of a file together."""
+MAX_EXTENSIONS = 500
+"""Elements inside the extensions of one element; the library looks through them again for each."""
+MAX_LANES = 200
 MAX_IN_A_ROW = 300
 """The parser follows flows by recursion; far below Python's limit, with room for the caller's own frames."""
 MAX_PREDICTED = 5_000
@@ -19,6 +27,27 @@ _WAITING = frozenset(
         "callActivity",
     }
 )
+
+
+def fits(root: etree._Element, report: Report) -> bool:
+    """Whether a file is small enough to be looked at element by element; else the report says what is too much."""
+    count = sum(1 for _ in root.iter(*(tag(kind) for kind in sorted(FLOW_NODES))))
+    if count > MAX_IN_FILE:
+        report.error(
+            root, "too-large", f"The file draws {count:,} elements; at most {MAX_IN_FILE:,} are run.",
+            "Split it into several files.",
+        )
+    lanes = sum(1 for _ in root.iter(tag("lane")))
+    if lanes > MAX_LANES:
+        report.error(root, "too-large", f"The file draws {lanes:,} lanes; at most {MAX_LANES} are read.", "Join some.")
+    for extensions in root.iter(tag("extensionElements")):
+        inside = sum(1 for _ in extensions.iterdescendants())
+        if inside > MAX_EXTENSIONS:
+            report.error(
+                extensions, "too-large", f"It carries {inside:,} extensions; at most {MAX_EXTENSIONS} are read.",
+                "Remove what no tool needs.",
+            )
+    return not report.has_errors
 
 
 def check_extent(context: Context, diagram: Diagram) -> None:  # noqa: ARG001 - every rule takes the same
@@ -52,6 +81,8 @@ def check_structure(context: Context, diagram: Diagram) -> None:
                 _check_gateway(node)
             if node.kind == "boundaryEvent":
                 _check_boundary(node)
+            if node.kind == "parallelGateway" and len(node.incoming) > 1:
+                _check_join(node)
         _check_reachable(scope)
         _check_can_end(scope)
         _check_automatic_loops(context, scope)
@@ -170,6 +201,28 @@ def _check_decision(node: Node) -> None:
         )
 
 
+def _check_join(node: Node) -> None:
+    """A join waits for a token on each of its flows: some fork must send one along all of them."""
+    scope, wanted = node.scope, len(node.incoming)
+    for fork in scope.nodes.values():
+        splits = fork.kind in ("parallelGateway", "inclusiveGateway") and len(fork.outgoing) > 1
+        beside = [each for each in fork.boundaries if each.xml.get("cancelActivity", "true") == "false"]
+        if fork is node or not (splits or beside):
+            continue
+        branches = [({fork.id} if flow.target == node.id else _walk(scope, [scope.nodes[flow.target]], stop=node))
+                    for flow in fork.outgoing if flow.target in scope.nodes]
+        branches += [_walk(scope, [each], stop=node) for each in beside]
+        arriving = [seen for seen in branches if any(flow.source in seen for flow in node.incoming)]
+        if len(arriving) >= wanted and all(any(flow.source in seen for seen in arriving) for flow in node.incoming):
+            return
+    scope.diagram.report.error(
+        node.xml, "join-starves",
+        f"It waits for a token on each of its {wanted} flows, and nothing sends one along all of them: the order would "
+        "stop here for ever.",
+        "Make it an exclusive gateway, or fork with a parallel gateway before.",
+    )
+
+
 def _check_boundary(node: Node) -> None:
     report = node.scope.diagram.report
     host = node.scope.nodes.get(node.xml.get("attachedToRef", ""))
@@ -197,11 +250,12 @@ def _successors(scope: Scope, node: Node) -> list[Node]:
     return scope.targets(node) + node.boundaries
 
 
-def _walk(scope: Scope, waiting: list[Node]) -> set[str]:
+def _walk(scope: Scope, waiting: list[Node], *, stop: Node | None = None) -> set[str]:
+    """The ids of what is reached, `stop` itself and what lies only behind it left out."""
     seen: set[str] = set()
     while waiting:
         node = waiting.pop()
-        if node.id not in seen:
+        if node.id not in seen and node is not stop:
             seen.add(node.id)
             waiting.extend(_successors(scope, node))
     return seen
@@ -228,24 +282,41 @@ def _check_can_end(scope: Scope) -> None:
 
 
 def _check_automatic_loops(context: Context, scope: Scope) -> None:
-    """A loop in which nothing waits runs inside one command; of gateways alone it never comes out of it."""
-    inline = {node.id for node in scope.nodes.values() if _runs_through(context, node)}
+    """A loop in which nothing waits runs inside one command; of gateways or refusals alone it never comes out of it.
+    One in which only outside companies are called goes on for as long as they answer the same."""
+    at_once = _circles(scope, lambda node: _runs_through(context, node))
+    for nodes in at_once:
+        working = [node for node in nodes if node.kind in ("scriptTask", "serviceTask", "businessRuleTask")]
+        refusals = [node for node in nodes if node.kind == "boundaryEvent" and node.event == "error"]
+        if not working or refusals:
+            scope.diagram.report.error(
+                (refusals or nodes)[0].xml, "endless-loop",
+                "What was refused is asked again at once, and so on for ever." if refusals
+                else "The flow turns in a circle in which nothing happens.",
+                "Put a task into the loop in which a person decides, or an event that waits.",
+            )
+        else:
+            _warn_of_loop(scope, working[0])
+    known = {node for nodes in at_once for node in nodes}
+    for nodes in _circles(scope, lambda node: node.kind == "serviceTask" or _runs_through(context, node)):
+        if not known & set(nodes):
+            _warn_of_loop(scope, next(node for node in nodes if node.kind == "serviceTask"))
+
+
+def _warn_of_loop(scope: Scope, node: Node) -> None:
+    scope.diagram.report.warning(
+        node.xml, "automatic-loop", "It stands in a loop in which nothing waits for anybody.",
+        "Make sure that the loop comes to an end by itself, or let a person decide in it.",
+    )
+
+
+def _circles(scope: Scope, runs: Callable[[Node], bool]) -> list[list[Node]]:
+    """The loops among the elements that run by themselves."""
+    inline = {node.id for node in scope.nodes.values() if runs(node)}
     edges = {
         name: [target.id for target in _successors(scope, scope.nodes[name]) if target.id in inline] for name in inline
     }
-    for loop in _loops(edges):
-        nodes = [scope.nodes[name] for name in loop]
-        working = [node for node in nodes if node.kind in ("scriptTask", "serviceTask", "businessRuleTask")]
-        if not working:
-            scope.diagram.report.error(
-                nodes[0].xml, "endless-loop", "The flow turns in a circle in which nothing happens.",
-                "Put a task into the loop, or remove it.",
-            )
-        else:
-            scope.diagram.report.warning(
-                working[0].xml, "automatic-loop", "It stands in a loop in which nothing waits for anybody.",
-                "Make sure that the loop comes to an end by itself.",
-            )
+    return [[scope.nodes[name] for name in loop] for loop in _loops(edges)]
 
 
 def _runs_through(context: Context, node: Node) -> bool:
@@ -295,7 +366,7 @@ def _check_size(scope: Scope) -> None:
     if depth > MAX_IN_A_ROW:
         report.error(
             deepest.xml if deepest else scope.xml, "too-long",
-            f"{depth} elements follow one another; at most {MAX_IN_A_ROW} are run.",
+            f"Up to here {MAX_IN_A_ROW} elements follow one another, {depth} in all; no more are run.",
             "Move a part of them into a call activity.",
         )
     name, predicted = _predicted(scope)
@@ -307,14 +378,16 @@ def _check_size(scope: Scope) -> None:
 
 
 def _depth(scope: Scope) -> tuple[int, Node | None]:
-    """How deep the parser's recursion gets: it walks the flows depth first and remembers where it was."""
+    """How deep the parser's recursion gets (it walks the flows depth first and remembers where it was), and the first
+    element that lies too deep."""
     starts = [node for node in scope.nodes.values() if node.kind == "startEvent"]
     seen: set[str] = {node.id for node in starts}
     stack = [(node, iter(_successors(scope, node))) for node in starts[:1]]
     depth, deepest = 0, None
     while stack:
         if len(stack) > depth:
-            depth, deepest = len(stack), stack[-1][0]
+            depth = len(stack)
+            deepest = stack[-1][0] if depth == MAX_IN_A_ROW + 1 else deepest
         following = next((node for node in stack[-1][1] if node.id not in seen), None)
         if following is None:
             stack.pop()

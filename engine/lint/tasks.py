@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from lxml import etree
 
@@ -13,7 +14,8 @@ from engine.lint.approvals import check_approval
 from engine.lint.model import ACTIVITIES, Context, Diagram, Node, Scope, is_bpmn, spiff, tag, text_of
 from engine.lint.names import check_variable, is_variable
 from engine.lint.operations import check_operation, nearest
-from handlers.contract import Operation
+from engine.lint.writers import given, operation_of
+from handlers.contract import Operation, Parameter
 
 _PROPERTIES = {
     "userTask": {
@@ -21,12 +23,14 @@ _PROPERTIES = {
         "resultVariable", "formContext", "kind", "submits", "sendBackTo", "submission", "signatures", "commits",
         "separateFrom",
     },
+    "startEvent": {"formJsonSchemaFilename"},
     "endEvent": {"cancels", "commits"},
     "receiveTask": {"step", "accepts", "commits"},
     "boundaryEvent": {"accepts", "commits"},
     "intermediateCatchEvent": {"accepts", "commits"},
 }
 _ANY = {"step", "commits"}
+_PROCESS = {"cancellation", "startsWith"}
 _TEAM = re.compile(r"[^\W\d_][\w-]{0,39}")
 _TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 
@@ -34,6 +38,7 @@ _TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 def check_tasks(context: Context, diagram: Diagram) -> None:
     """Every task of a diagram, and the properties of every element."""
     for process in diagram.processes:
+        _check_process(diagram, process)
         _check_steps(diagram, process)
     for node in diagram.nodes():
         _check_properties(diagram, node)
@@ -47,6 +52,21 @@ def check_tasks(context: Context, diagram: Diagram) -> None:
             _check_script(diagram, node)
         if node.kind in ACTIVITIES:
             _check_repetition(diagram, node)
+
+
+def _check_process(diagram: Diagram, process: Scope) -> None:
+    for name in sorted(set(process.properties) - _PROCESS):
+        diagram.report.warning(
+            process.xml, "unknown-property", f"The property {name[:60]!r} is not read here.",
+            f"Remove it, or check its spelling; known are {', '.join(sorted(_PROCESS))}.",
+        )
+    for name in sorted(given(process)):
+        if not is_variable(name):
+            diagram.report.error(
+                process.xml, "variable-name",
+                f"startsWith lists {name[:60]!r}, which cannot be the name of a variable.",
+                "Write names divided by commas: letters, digits and _ only, a letter first.",
+            )
 
 
 def _check_steps(diagram: Diagram, process: Scope) -> None:
@@ -100,10 +120,22 @@ def _check_user_task(context: Context, diagram: Diagram, node: Node) -> None:
     if not _TEAM.fullmatch(team):
         message = f"{team[:40]!r} cannot be a team." if team else "No team does it."
         report.error(node.xml, "team", message, 'Set the property "team", for example sales.')
-    if "escalateTo" in properties and not _TEAM.fullmatch(properties["escalateTo"]):
+    elif context.teams is not None and not context.teams.get(team, False):
+        workers = ", ".join(sorted(name for name, works in context.teams.items() if works))
+        why = "does no tasks" if team in context.teams else "does not exist"
+        verb = "sign" if node.is_approval else "do"
         report.error(
-            node.xml, "escalate-to", f"{properties['escalateTo'][:40]!r} cannot be a team.",
-            "Name a team, or remove it.",
+            node.xml, "team", f"Nobody could ever {verb} it: the team {team!r} {why}.", f"The teams are {workers}."
+        )
+    escalation = properties.get("escalateTo")
+    if escalation is not None and not _TEAM.fullmatch(escalation):
+        report.error(
+            node.xml, "escalate-to", f"{escalation[:40]!r} cannot be a team.", "Name a team, or remove it."
+        )
+    elif escalation is not None and context.teams is not None and escalation not in context.teams:
+        report.error(
+            node.xml, "escalate-to", f"Nobody would hear of it: the team {escalation!r} does not exist.",
+            f"The teams are {', '.join(sorted(context.teams))}.",
         )
     try:
         parse_timer(properties.get("due", ""), "duration")
@@ -119,6 +151,13 @@ def _check_user_task(context: Context, diagram: Diagram, node: Node) -> None:
         _check_form(context, diagram, node)
     check_operation(context, diagram, node, "onComplete", ("form",))
     check_operation(context, diagram, node, "formContext", ())
+    operation = operation_of(context, node)
+    if operation is not None and operation.gives and not properties.get("resultVariable"):
+        report.warning(
+            node.xml, "no-result",
+            f"The result of {operation.name} ({', '.join(operation.gives)}) is kept under no name that is read.",
+            'Set the property "resultVariable" to the variable that it renews.',
+        )
     if "resultVariable" in properties:
         check_variable(diagram, node, properties["resultVariable"], "The result variable")
         if "onComplete" not in properties:
@@ -143,6 +182,31 @@ def _check_form(context: Context, diagram: Diagram, node: Node) -> None:
             node.xml, "form", f"Its form {name[:80]!r} is not in the bundle.",
             f"Add forms/{name[:80]}, or name another.",
         )
+    else:
+        _check_fields(context, diagram, node, name)
+
+
+def _check_fields(context: Context, diagram: Diagram, node: Node, form: str) -> None:
+    """The form has the fields that the operation which takes it reads."""
+    operation, schema = operation_of(context, node), context.forms[form].schema or {}
+    fields, required = schema.get("properties"), schema.get("required")
+    if operation is None or not isinstance(fields, dict):
+        return
+    for each in operation.takes:
+        name, needed = each.rstrip("?"), not each.endswith("?")
+        if name not in fields:
+            says = diagram.report.error if needed else diagram.report.warning
+            says(
+                node.xml, "form-lacks",
+                f"{operation.name} reads the field {name!r}, which the form {form} does not have.",
+                "Add the field, correct its name, or let another operation take the form.",
+            )
+        elif needed and name not in (required if isinstance(required, list) else ()):
+            diagram.report.error(
+                node.xml, "form-lacks",
+                f"{operation.name} cannot do without the field {name!r}, and the form {form} lets it be left out.",
+                f"List {name} under required.",
+            )
 
 
 def _check_service_task(context: Context, diagram: Diagram, node: Node) -> None:
@@ -164,6 +228,12 @@ def _check_service_task(context: Context, diagram: Diagram, node: Node) -> None:
         report.error(
             node.xml, "unknown-operation", f"It calls {operator.get('id', '')[:80]!r}, which is no operation.",
             nearest(context, operator.get("id", "")),
+        )
+    elif operation.gives and not variable:
+        report.warning(
+            node.xml, "no-result",
+            f"The result of {operation.name} ({', '.join(operation.gives)}) is kept under no name that is read.",
+            "Name its result variable, unless nobody needs it.",
         )
     _check_parameters(diagram, node, operator, operation)
 
@@ -190,6 +260,7 @@ def _check_parameters(
             )
         elif operation is not None:
             _check_type(diagram, node, name, item.get("type", ""), known[name].type)
+            _check_choice(diagram, node, known[name], value)
     if operation is not None:
         for name, parameter in known.items():
             if parameter.required and name not in given:
@@ -206,6 +277,19 @@ def _check_type(diagram: Diagram, node: Node, name: str, given: str, wanted: obj
             node.xml, "parameter", f"The parameter {name!r} is given as {given} and taken as {expected}.",
             f"Set its type to {expected} and check the value.",
         )
+
+
+def _check_choice(diagram: Diagram, node: Node, parameter: Parameter, text: str) -> None:
+    """A value that is written down is one of those that the parameter may have."""
+    if parameter.choices is None:
+        return
+    with suppress(ExpressionError):  # reported with the expressions
+        expression = compile_expression(text)
+        if not expression.names and expression.evaluate({}) not in parameter.choices:
+            diagram.report.error(
+                node.xml, "parameter", f"The parameter {parameter.name!r} is {text[:60]}, which it cannot be.",
+                f"It is one of {', '.join(repr(each) for each in parameter.choices)}.",
+            )
 
 
 def _check_decision_task(context: Context, diagram: Diagram, node: Node) -> None:

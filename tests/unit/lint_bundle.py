@@ -61,7 +61,7 @@ _TAKE = properties(
     onComplete="order.take", resultVariable="order", formContext="order.form",
 )
 _GATE = properties(
-    step="3", team="signers", due="P1D", kind="approval", submits="1,2", sendBackTo="1,2",
+    step="3", team="signers", due="P1D", kind="approval", submits="1,2", sendBackTo="2",
     submission="order.submission", signatures="signers.count", separateFrom="take_order",
 )
 GOOD_DIAGRAM = definitions(

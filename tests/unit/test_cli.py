@@ -17,7 +17,7 @@ from sqlalchemy import update
 from app import build, prepare
 from cli import main
 from engine.store.database import Database
-from engine.store.tables import Event
+from engine.store.tables import Event, Job
 from settings import ROOT, Settings, load
 
 DIAGRAM = ROOT / "processes" / "order_fulfillment.bpmn"
@@ -149,6 +149,13 @@ def test_versions_are_listed_and_exported_as_they_were_deployed(tmp_path: Path) 
     assert waybill("processes", "export", "nothing", str(tmp_path)).exit_code == 1
     assert "no version 7" in waybill("processes", "export", "order_fulfillment", str(tmp_path), "--version", "7").stderr
     assert waybill("processes", "export", "order_fulfillment", "/proc/nothing").stderr.startswith("/proc/nothing ")
+
+
+def test_the_reason_is_kept_also_of_the_first_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder itself is deployed when the installation is opened; by this command it is for this reason."""
+    monkeypatch.setenv("WAYBILL_VAR", str(tmp_path / "fresh"))
+    assert "version 1 " in waybill("processes", "deploy", "--reason", "the first of all").stdout
+    assert "the first of all" in waybill("processes", "list").stdout
 
 
 def test_the_same_content_is_not_deployed_twice(tmp_path: Path) -> None:
@@ -300,6 +307,49 @@ def test_jobs_are_listed_and_retried() -> None:
     assert waybill("db", "upgrade").stdout.startswith("The tables are up to date")
 
 
+def with_incidents(count: int) -> list[str]:
+    """Orders of which a timer gave up; the ids of the jobs."""
+    file = Path(os.environ["WAYBILL_VAR"]) / "file.csv"
+    file.write_text(CATALOGUE + "product-a,Product A,14.00,USD,100,9,99,9\n")
+    assert waybill("catalogue", "import", str(file)).exit_code == 0
+    for n in range(count):
+        file.write_text(ORDERS.replace("A1", f"A{n}").format(sku="product-a"))
+        assert waybill("orders", "import", str(file)).exit_code == 0
+    parts = build(load())
+    with parts.database.write() as session:
+        session.execute(update(Job).where(Job.kind == "timer").values(state="dead", error="No 17 is silent."))
+    found = [job.id for incident in parts.engine.incidents() for job in incident.jobs]
+    parts.database.dispose()
+    assert len(found) == count
+    return found
+
+
+def test_incidents_are_retried_together() -> None:
+    """All, or those whose cause holds a text; one line a cause."""
+    with_incidents(2)
+
+    listed = waybill("jobs", "incidents").stdout
+    assert listed.startswith("2 × timer at reservation_expired: No # is silent.  2 orders, since ")
+    assert waybill("jobs", "retry", "--all", "--cause", "courier").stdout == ""
+    assert "2 × timer at reservation_expired" in waybill("jobs", "retry", "--all", "--cause", "is SILENT").stdout
+    assert waybill("jobs", "incidents").stderr == "There are no incidents.\n"
+    for wrong in (("jobs", "retry"), ("jobs", "retry", "x", "--all"), ("jobs", "retry", "x", "--cause", "y")):
+        assert waybill(*wrong).exit_code == 2
+
+
+def test_an_incident_is_resolved_by_hand() -> None:
+    """With a reason, and a result that is JSON; a mistake is one line."""
+    [job] = with_incidents(1)
+
+    assert waybill("jobs", "resolve", job).exit_code == 2
+    assert waybill("jobs", "resolve", job, "--reason", "x", "--result", "{").exit_code == 2
+    assert "Nothing waits for a result" in waybill("jobs", "resolve", job, "--reason", "x", "--result", "{}").stderr
+    done = waybill("jobs", "resolve", job, "--reason", "The stock is held by telephone.")
+
+    assert done.stdout.endswith("timer is resolved by hand.\n")
+    assert waybill("jobs", "resolve", job, "--reason", "Again.").stderr == "This is no open incident any more.\n"
+
+
 def test_a_file_that_is_no_database_is_said_in_a_line(var: Path) -> None:
     """Not a traceback, and where to look."""
     (var / "waybill.db").write_bytes(os.urandom(5000))
@@ -309,7 +359,8 @@ def test_a_file_that_is_no_database_is_said_in_a_line(var: Path) -> None:
     result = waybill("users", "list")
 
     assert result.exit_code == 1
-    assert result.stderr.startswith("The database cannot be used: file is not a database. Look at WAYBILL_")
+    assert result.stderr.startswith("The database cannot be used: its file is damaged or is none. Look at WAYBILL_")
+    assert result.stderr.endswith("(file is not a database)\n")
 
 
 def test_a_traceback_in_the_log_shows_no_local_variables(capsys: pytest.CaptureFixture[str]) -> None:

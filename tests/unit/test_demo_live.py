@@ -13,6 +13,7 @@ from demo.dice import Dice
 from demo.live import FIRST_ORDERS, SEED, Live, scale_of
 from demo.outside import CourierWorld
 from demo.people import OWNER, People
+from demo.turn import Turn
 from settings import load
 from tests.clock import MovableClock
 
@@ -29,7 +30,8 @@ class Opened:
         prepare(self.parts)
         self.parts.ports.renderer.pdf = lambda _name, _data: b"%PDF-"  # type: ignore[method-assign]
         self.mark = var / "demo-opened"
-        self.live = Live(self.parts.engine, self.parts.ports, self.clock, speed=1, opened=self.mark)
+        self.turn = Turn(var / "demo-turn")
+        self.live = Live(self.parts.engine, self.parts.ports, self.clock, speed=1, opened=self.mark, turn=self.turn)
 
     def settle(self, people: People | None, *, seconds: int = 60) -> None:
         """Everything that happens by itself within so many seconds."""
@@ -52,7 +54,8 @@ def test_the_first_orders_give_every_team_something_to_do(demo: Opened) -> None:
     people = demo.live.first_orders()
     demo.settle(people, seconds=2)
 
-    again = Live(engine, demo.parts.ports, demo.clock, speed=1, opened=demo.mark)  # as if killed and started again
+    # as if killed and started again
+    again = Live(engine, demo.parts.ports, demo.clock, speed=1, opened=demo.mark, turn=demo.turn)
     demo.live, people = again, again.first_orders()
     assert people is not None
     demo.settle(people)
@@ -94,3 +97,15 @@ def test_bank_and_couriers_answer_within_seconds(demo: Opened) -> None:
 
     # a customer may forget to pay, an approver may reject: that is for people
     assert "closed" in {engine.instance(number).status for number in numbers}
+
+
+def test_one_world_is_played_at_a_time(tmp_path: Path) -> None:
+    """While one process plays, no other does; when it has ended, or died, the next may."""
+    first, second = Turn(tmp_path / "turn"), Turn(tmp_path / "turn")
+
+    with first.taken() as mine:
+        assert mine
+        with second.taken() as also:
+            assert not also
+    with second.taken() as mine:
+        assert mine

@@ -88,7 +88,7 @@ MUTANTS = [
     ('attachedToRef="reserve"', 'attachedToRef="signed"', "short", "boundary"),
     ('attachedToRef="reserve"', 'attachedToRef="gone"', "short", "boundary"),
     ('attachedToRef="reserve"', 'attachedToRef="reserve" cancelActivity="false"', "short", "boundary"),
-    ('attachedToRef="wait" cancelActivity="false"', 'attachedToRef="wait" cancelActivity="0"', "remind", "boolean"),
+    ('attachedToRef="wait" cancelActivity="false"', 'attachedToRef="wait" cancelActivity="no"', "remind", "boolean"),
     # kinds of elements
     ('<bpmn:endEvent id="done"/>', '<bpmn:endEvent id="done"><bpmn:signalEventDefinition/></bpmn:endEvent>',
      "done", "signal-event"),
@@ -311,6 +311,27 @@ def test_a_circle_of_gateways_is_refused() -> None:
     )
 
     assert "endless-loop" in rules(findings_of(files), "a")
+
+
+def test_what_is_refused_is_not_asked_again_at_once() -> None:
+    """A refusal that leads straight back to what refused turns for ever inside one command."""
+    files = spoiled(flow("short", "take_order"), flow("short", "reserve"))
+
+    assert ("endless-loop", "error") in {(each.rule, each.severity) for each in findings_of(files)
+                                         if each.element == "short"}
+
+
+def test_a_loop_of_outside_calls_is_a_warning() -> None:
+    """Nobody would stop it: no person and no wait stands in it."""
+    files = process(
+        '<bpmn:exclusiveGateway id="a"/>' + service("work", "mail.send_out", "mail")
+        + '<bpmn:exclusiveGateway id="b" default="b__finish"/>' + flow("begin", "a") + flow("a", "work")
+        + flow("work", "b") + flow("b", "a", "mail.late") + flow("b", "finish")
+    )
+
+    assert [(each.element, each.rule, each.severity) for each in findings_of(files)] == [
+        ("work", "automatic-loop", "warning")
+    ]
 
 
 def test_a_loop_of_automatic_tasks_is_a_warning() -> None:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def operations() -> Registry:
     """Every operation that a diagram may name; nothing is called, so the ports may be empty."""
-    ports: Any = SimpleNamespace(payments=None, couriers=None, mail=None, documents=None, files=None)
+    ports: Any = SimpleNamespace(payments=None, couriers=None, mail=None, documents=None, files=None, clock=None)
     return handlers.registry(cast("Any", ports))
 
 

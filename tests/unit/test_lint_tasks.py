@@ -8,6 +8,7 @@ from tests.unit.lint_bundle import (
     DIAGRAM,
     TABLE,
     UNDO,
+    definitions,
     findings_of,
     flow,
     good_bundle,
@@ -46,13 +47,17 @@ MUTANTS = [
     ('name="submits" value="1,2"', 'name="submits" value="1,9"', "sign", "approval"),
     ('name="submits" value="1,2"', 'name="submits" value=""', "sign", "approval"),
     ('name="submits" value="1,2"', 'name="submits" value="3"', "sign", "approval"),
-    ('name="sendBackTo" value="1,2"', 'name="sendBackTo" value="first"', "sign", "approval"),
-    ('name="sendBackTo" value="1,2"', 'name="escalateTo" value="owner"', "sign", "approval"),
+    ('name="sendBackTo" value="2"', 'name="sendBackTo" value="first"', "sign", "approval"),
+    ('name="sendBackTo" value="2"', 'name="escalateTo" value="owner"', "sign", "approval"),
     ('name="submission" value="order.submission"', 'name="escalateTo" value="owner"', "sign", "approval"),
     ('value="order.submission"', 'value="order.gone"', "sign", "unknown-operation"),
     ('value="order.submission"', 'value="order.take"', "sign", "wrong-operation"),
     ('value="signers.count"', 'value="signers.count ="', "sign", "expression"),
     ('value="signers.count"', 'value="signers.total"', "sign", "unknown-key"),
+    ('value="signers.count"', 'value="0"', "sign", "signatures"),
+    ('value="signers.count"', 'value="1.5"', "sign", "signatures"),
+    ('name="separateFrom" value="take_order"', 'name="separateFrom" value="sign"', "sign", "separate-from"),
+    ('name="team" value="signers"', 'name="team" value="sales"', "sign", "gate-own-work"),
     ('name="separateFrom" value="take_order"', 'name="separateFrom" value="reserve"', "sign", "separate-from"),
     ('name="separateFrom" value="take_order"', 'name="onComplete" value="order.take"', "sign", "approval"),
     # service tasks
@@ -89,6 +94,7 @@ MUTANTS = [
     ('sign.decision == "approve"', "sign.send_back_to == 3", "signed__wait", "impossible-value"),
     ('sign.decision == "approve"', "sign.answer == 1", "signed__wait", "unknown-key"),
     ('sign.decision == "approve"', "take_order.colour == 1", "signed__wait", "unknown-key"),
+    ('sign.decision == "approve"', 'take_order.kind == "gift"', "signed__wait", "missing-key"),
     ('sign.decision == "approve"', 'take_order.kind == "loan"', "signed__wait", "impossible-value"),
     ('sign.decision == "approve"', "message.total > 1".replace(">", "&gt;"), "signed__wait", "unknown-variable"),
 ]  # fmt: skip
@@ -124,6 +130,36 @@ def test_every_decision_of_a_gate_has_its_own_way(approved: str, rejected: str) 
     assert "decision-unheeded" in rules(findings_of(files), "sign")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name="sendBackTo" value="2"', 'name="sendBackTo" value="1"', "send_back to step 1 leads to 'reserve'"),
+        ('sign.decision == "approve"', 'sign.decision != "approve"', "send_back to step 2 leads to 'wait'"),
+    ],
+)
+def test_a_gate_sends_back_to_the_step_that_it_offers(old: str, new: str, said: str) -> None:
+    """Whoever sends back to a step sees the order arrive there."""
+    found = [finding for finding in findings_of(spoiled(old, new)) if finding.element == "sign"]
+
+    assert [finding.rule for finding in found] == ["decision-unheeded"]
+    assert said in found[0].message
+
+
+def test_a_decision_is_looked_at_only_right_behind_its_gate() -> None:
+    """A way that comes from elsewhere would go on with what was signed before."""
+    assert "old-decision" in rules(findings_of(spoiled(flow("short", "take_order"), flow("short", "signed"))), "signed")
+
+
+def test_a_flow_is_taken_on_the_value_that_it_is_called_by() -> None:
+    """A condition that says the contrary of the flow's own name is a slip."""
+    start = '<bpmn:sequenceFlow id="signed__rejected"'
+    named = spoiled(start, start + ' name="Reject"')
+    assert findings_of(named) == []
+
+    named[DIAGRAM] = named[DIAGRAM].replace(b'"Reject"', b'"approve"')
+    assert ("label-differs", "signed__rejected") in {(each.rule, each.element) for each in findings_of(named)}
+
+
 def test_a_way_around_a_gate_is_a_warning() -> None:
     """A later step that is reached without the gate is said: it may be meant, but rarely is."""
     head = (
@@ -134,7 +170,9 @@ def test_a_way_around_a_gate_is_a_warning() -> None:
     assert findings_of(files) == []
 
     files[DIAGRAM] = files[DIAGRAM].replace(flow("short", "take_order").encode(), flow("short", "wait").encode())
-    assert [(finding.rule, finding.severity) for finding in findings_of(files)] == [("gate-bypassed", "warning")]
+    found = {(finding.rule, finding.severity) for finding in findings_of(files)}
+    assert ("gate-bypassed", "warning") in found
+    assert ("read-too-early", "error") in found  # whoever comes this way has no reservation to look at
 
 
 def test_a_user_task_without_a_name_is_a_warning() -> None:
@@ -145,21 +183,79 @@ def test_a_user_task_without_a_name_is_a_warning() -> None:
 
 
 def test_a_variable_of_the_undo_path_is_unknown_to_the_main_one() -> None:
-    """The undo path reads what the order wrote, and not the other way round."""
-    assert findings_of(spoiled("cancellation.reason", "order.sku", UNDO)) == []
+    """The undo path reads what the order wrote, if it came so far, and not the other way round."""
+    [finding] = findings_of(spoiled("cancellation.reason", "order.sku", UNDO))
+    assert (finding.rule, finding.element, finding.severity) == ("read-too-early", "release", "warning")
 
     files = spoiled('resultVariable="reservation"', 'resultVariable="released"', UNDO)
     files[DIAGRAM] = files[DIAGRAM].replace(b"== reservation.reference", b"== released.reference")
     assert "unknown-variable" in rules(findings_of(files), "wait")
 
 
-def test_an_unknown_variable_is_a_warning() -> None:
-    """An instance may be started with variables that nothing on the diagram writes."""
-    [finding] = findings_of(spoiled('value="order.sku"', 'value="oder.sku"'))
+def test_a_variable_that_nothing_writes_is_refused_unless_the_instance_is_started_with_it() -> None:
+    """A slip of the pen would stop every order; what an instance is started with is said on the process."""
+    files = spoiled('value="order.sku"', 'value="oder.sku"')
+    [finding] = findings_of(files)
 
-    assert finding.severity == "warning"
+    assert finding.severity == "error"
     assert "'oder'" in finding.message
     assert "order" in finding.advice
+    told = files[DIAGRAM].replace(b'name="cancellation"', b'name="startsWith" value="priority, oder"/>'
+                                  b'<spiffworkflow:property name="cancellation"')  # fmt: skip
+    assert findings_of(files | {DIAGRAM: told}) == []
+
+
+TOO_EARLY = [
+    # text, replacement, element: what is read is written only later, or only on another way
+    (flow("started", "take_order"), flow("started", "look_up"), "look_up"),
+    (flow("short", "take_order"), flow("short", "wait"), "wait"),
+    ('value="order.sku"', 'value="payment.reference"', "reserve"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "element"), TOO_EARLY)
+def test_what_is_read_before_anything_writes_it_is_refused(old: str, new: str, element: str) -> None:
+    """Every way to an element passes what writes the variables that it reads."""
+    found = findings_of(spoiled(old, new))
+
+    assert "read-too-early" in rules(found, element)
+    assert all(finding.severity == "error" for finding in found if finding.rule == "read-too-early")
+
+
+def test_a_branch_that_is_joined_has_written_its_variables() -> None:
+    """Behind a parallel join everything of all branches is there; before it, nothing of the other branch."""
+    def script(name: str, line: str) -> str:
+        return f'<bpmn:scriptTask id="{name}"><bpmn:script>{line}</bpmn:script></bpmn:scriptTask>'
+
+    def bundle(beside: str) -> dict[str, bytes]:
+        return process(
+            '<bpmn:parallelGateway id="fork"/><bpmn:parallelGateway id="join"/>' + script("one", "a = 1")
+            + script("two", beside) + script("last", "c = a + b") + flow("begin", "fork") + flow("fork", "one")
+            + flow("fork", "two") + flow("one", "join") + flow("two", "join") + flow("join", "last")
+            + flow("last", "finish")
+        )
+
+    assert findings_of(bundle("b = 2")) == []
+    assert "read-too-early" in rules(findings_of(bundle("b = a")), "two")
+
+
+def test_a_called_process_knows_what_its_caller_knows() -> None:
+    """What a caller has written is there in the process it calls, and what that writes is there afterwards."""
+    def bundle(first: str) -> dict[str, bytes]:
+        text = definitions(
+            '<bpmn:process id="outer" isExecutable="true"><bpmn:startEvent id="o1"/>'
+            f'<bpmn:scriptTask id="o2"><bpmn:script>{first} = 1</bpmn:script></bpmn:scriptTask>'
+            '<bpmn:callActivity id="o3" calledElement="inner"/>'
+            '<bpmn:scriptTask id="o4"><bpmn:script>c = b</bpmn:script></bpmn:scriptTask><bpmn:endEvent id="o5"/>'
+            + flow("o1", "o2") + flow("o2", "o3") + flow("o3", "o4") + flow("o4", "o5") + "</bpmn:process>"
+            '<bpmn:process id="inner" isExecutable="true"><bpmn:startEvent id="i1"/>'
+            '<bpmn:scriptTask id="i2"><bpmn:script>b = a</bpmn:script></bpmn:scriptTask><bpmn:endEvent id="i3"/>'
+            + flow("i1", "i2") + flow("i2", "i3") + "</bpmn:process>"
+        )
+        return {"calls.bpmn": text.encode()}
+
+    assert findings_of(bundle("a")) == []
+    assert "unknown-variable" in rules(findings_of(bundle("z")), "i2")
 
 
 def test_missing_and_unknown_parameters_are_both_named() -> None:
@@ -182,8 +278,8 @@ LOOPS = [
     ("", {"repetition"}),
     ("<bpmn:loopCardinality>3</bpmn:loopCardinality>", set()),
     ("<bpmn:loopCardinality>3 +</bpmn:loopCardinality>", {"expression"}),
-    ("<bpmn:loopDataInputRef>parcels</bpmn:loopDataInputRef>", {"repetition"}),
-    ('<bpmn:loopDataInputRef>parcels</bpmn:loopDataInputRef><bpmn:inputDataItem id="parcel"/>', set()),
+    ("<bpmn:loopDataInputRef>mail</bpmn:loopDataInputRef>", {"repetition", "read-too-early"}),
+    ('<bpmn:loopDataInputRef>parcels</bpmn:loopDataInputRef><bpmn:inputDataItem id="parcel"/>', {"unknown-variable"}),
     ('<bpmn:loopDataInputRef>a b</bpmn:loopDataInputRef><bpmn:inputDataItem id="parcel"/>', {"variable-name"}),
     ('<bpmn:loopCardinality>3</bpmn:loopCardinality><bpmn:loopDataOutputRef>r</bpmn:loopDataOutputRef>',
      {"repetition"}),
@@ -209,7 +305,7 @@ def test_a_task_for_several_items_says_which(body: str, expected: set[str]) -> N
         ("<bpmn:standardLoopCharacteristics/>", {"repetition"}),
         ('<bpmn:standardLoopCharacteristics loopMaximum="many"/>', {"repetition"}),
         ('<bpmn:standardLoopCharacteristics loopMaximum="3"/>', set()),
-        ('<bpmn:standardLoopCharacteristics testBefore="1" loopMaximum="3"/>', {"boolean"}),
+        ('<bpmn:standardLoopCharacteristics testBefore="yes" loopMaximum="3"/>', {"boolean"}),
     ],
 )
 def test_a_loop_has_an_end(loop: str, expected: set[str]) -> None:

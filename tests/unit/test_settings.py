@@ -31,7 +31,9 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     ("WAYBILL_WEBHOOK_SECRET", "#"), ("WAYBILL_WEBHOOK_SECRET", "whsec_"), ("WAYBILL_WEBHOOK_SECRET", "whsec_hush1"),
     ("WAYBILL_SMTP_URL", "http://u:hush@host"), ("WAYBILL_SMTP_URL", "smtp://u:hush/@host"),
     ("WAYBILL_PUBLIC_URL", "orders.example.com"), ("WAYBILL_PUBLIC_URL", "https://[bad"),
-    ("WAYBILL_BROKER_URL", "amqp://u:hush@host"),
+    ("WAYBILL_BROKER_URL", "nonsense"), ("WAYBILL_BROKER_URL", "redis://u:hush@host"),
+    ("WAYBILL_BROKER_URL", "amqp://u:hush@"), ("WAYBILL_BROKER_URL", "amqp://u:hush@host:abc"),
+    ("WAYBILL_BROKER_URL", "amqp://u:hush@[bad"),
 ])  # fmt: skip
 def test_a_wrong_value_is_one_line_that_names_the_variable(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
@@ -93,6 +95,7 @@ def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings that end up in a log or a traceback show no password and no key."""
     monkeypatch.setenv("WAYBILL_DATABASE_URL", "postgresql+psycopg://u:hush@db/shop")
     monkeypatch.setenv("WAYBILL_SMTP_URL", "smtp://u:hush@mail.example")
+    monkeypatch.setenv("WAYBILL_BROKER_URL", "amqp://u:hush@broker/waybill")
     monkeypatch.setenv("WAYBILL_SECRET_KEY", "hush" * 8)
     monkeypatch.setenv("WAYBILL_WEBHOOK_SECRET", "whsec_hushhush")
 
