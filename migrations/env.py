@@ -19,7 +19,10 @@ def render(kind: str, thing: object, _context: AutogenContext) -> str | bool:
 database: Database = context.config.attributes["database"]
 
 with database.engine.connect() as connection:
-    if not database.is_sqlite:
+    if database.is_sqlite:
+        # SQLite changes a table by writing it anew; rows that refer to it must not mind. Outside of a transaction only.
+        connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+    else:
         # two processes that upgrade at once wait for each other
         connection.execute(text("SELECT pg_advisory_lock(7261904)"))
     context.configure(
@@ -31,7 +34,11 @@ with database.engine.connect() as connection:
     )
     with context.begin_transaction():
         context.run_migrations()
+        if database.is_sqlite and (orphans := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+            raise RuntimeError(f"A migration would leave rows that refer to nothing: {orphans[:3]}")
     connection.commit()
-    if not database.is_sqlite:
+    if database.is_sqlite:
+        connection.connection.cursor().execute("PRAGMA foreign_keys=ON")
+    else:
         connection.execute(text("SELECT pg_advisory_unlock(7261904)"))
         connection.commit()
