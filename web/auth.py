@@ -93,7 +93,7 @@ def safe_next(target: str | None) -> str | None:
 
 def init_auth(app: Flask) -> None:
     """Joins sessions, the sign-in and the forged-request check to the app."""
-    login = LoginManager(app)
+    login = LoginManager(app, add_context_processor=False)  # pages name the person themselves
     login.session_protection = None  # addresses of phones change; the epoch and the cookie's flags guard the session
 
     @login.user_loader

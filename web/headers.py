@@ -18,6 +18,8 @@ _BASE = {
 }
 # bpmn-js writes style attributes into the markup it makes; only pages with a diagram allow them
 _DIAGRAM = {**_BASE, "style-src-attr": "'unsafe-inline'"}
+# the editors draw with style attributes too, and make a picture of a diagram from an address of its own
+_TOOL = {**_DIAGRAM, "img-src": "'self' data: blob:", "font-src": "'self' data:"}
 _MAIL = {
     "sandbox": "",
     "default-src": "'none'",
@@ -25,11 +27,12 @@ _MAIL = {
     "img-src": "data:",
     "frame-ancestors": "'self'",
 }
-_POLICIES = {"page": _BASE, "diagram": _DIAGRAM, "mail": _MAIL}
+_POLICIES = {"page": _BASE, "diagram": _DIAGRAM, "tool": _TOOL, "mail": _MAIL}
 
 
 def use_policy(name: str) -> None:
-    """Chooses the policy of this answer: page (the usual), diagram, or mail (sandboxed, may do nothing)."""
+    """Chooses the policy of this answer: page (the usual), diagram, tool (the modeler's pages), or mail
+    (sandboxed, may do nothing)."""
     g.policy = _POLICIES[name]
 
 

@@ -14,8 +14,8 @@ from flask import Flask, Response, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy.exc import SQLAlchemyError
 
+from engine.errors import DatabaseTrouble
 from web import problems, queries
 from web.auth import current_person
 from web.permissions import PUBLIC, permission
@@ -65,9 +65,10 @@ def healthz() -> Response:
 
 @permission(PUBLIC)
 def readyz() -> Response | tuple[Response, int]:
-    """Orders can be worked on: the database answers and a worker is there."""
+    """Orders can be worked on: the database answers and takes what is written, and a worker is there."""
     services = current_services()
-    parts = {"database": _database_answers(services), "worker": services.worker_alive()}
+    database = _database_answers(services)
+    parts = {"database": database, "worker": database and services.worker_alive()}  # the database may know who works
     if all(parts.values()):
         return jsonify(status="ready", **parts)
     return jsonify(status="not ready", **parts), 503
@@ -75,9 +76,9 @@ def readyz() -> Response | tuple[Response, int]:
 
 def _database_answers(services: Services) -> bool:
     try:
-        services.database.ping()
-    except SQLAlchemyError:
-        log.exception("the database does not answer")
+        services.database.check()
+    except DatabaseTrouble as trouble:
+        log.error("not ready", trouble=trouble.sentence, cause=trouble.cause)  # noqa: TRY400 - says all there is
         return False
     return True
 
@@ -93,7 +94,7 @@ def _from_this_machine() -> bool:
 
 
 class ShopCollector(Collector):
-    """Counts orders, tasks and jobs when they are asked for: three statements a scrape."""
+    """Counts orders, tasks and jobs when they are asked for: four statements a scrape."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -125,3 +126,7 @@ class ShopCollector(Collector):
         for state in ("ready", "leased", "done", "dead", "withdrawn"):
             by_state.add_metric((state,), jobs.get(state, 0))
         yield by_state
+        sealed = services.engine.last_seal()
+        if sealed is not None:
+            age = (services.clock.now() - sealed.at).total_seconds()
+            yield GaugeMetricFamily("waybill_seal_age_seconds", "How long ago the histories were sealed.", value=age)

@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 
 from engine.codec import unpack
 from engine.definitions import Bundle
+from engine.messages import UNTAKEN
 from engine.safe_xml import parse_xml
 from engine.store.tables import Instance, Message, ProcessVersion
+from engine.views import MessageState
 from handlers import reports_in
 from handlers.tables import Shipment
 from web.rows import UnusedMessage
@@ -29,6 +31,22 @@ _HAPPENED = {
     reports_in.REPORTED: "The courier reported on the shipment",
     reports_in.STOCK_ARRIVED: "Stock was reported to have arrived",
 }
+_WHYS = {
+    "early": "The order does not wait for it now. It is kept, and taken if the order comes to wait for it.",
+    "no_order": "There is no such order. It is kept, and taken should the order come.",
+    "ended": "The order has ended. No order will take it.",
+    "passed": "The order has taken such a message before, and does not wait for another now.",
+    "not_accepted": "The order waits for such a message, and this one does not fit what the order waits for.",
+    "failed": "The order waits for it, and taking it failed. The order’s incident says why.",
+}
+_SHORT_WHYS = {
+    "early": "not asked for now",
+    "no_order": "no such order",
+    "ended": "the order has ended",
+    "passed": "not asked for any more",
+    "not_accepted": "does not fit",
+    "failed": "taking it failed",
+}
 _CATCHES = ("receiveTask", "messageEventDefinition")
 _BPMN = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
 _names_of_content: dict[str, frozenset[str]] = {}
@@ -43,6 +61,16 @@ def awaited(name: str) -> str:
 def happened(name: str) -> str:
     """What came to pass when an order took that message: `The courier reported the pickup`."""
     return _HAPPENED.get(name) or f"The message “{name}” came"
+
+
+def why(code: str) -> str:
+    """Why nobody has taken a message, in a sentence."""
+    return _WHYS[code]
+
+
+def short_why(code: str) -> str:
+    """The same in a few words, for lists."""
+    return _SHORT_WHYS[code]
 
 
 def told(name: str, payload: Mapping[str, Any]) -> str:
@@ -74,16 +102,18 @@ def unused(session: Session, number: str) -> tuple[UnusedMessage, ...]:
     return _rows(found.all())
 
 
-def all_unused(session: Session, limit: int = 100) -> tuple[UnusedMessage, ...]:
-    """The same of all orders, newest first; also messages about orders that do not exist. One statement.
+def besides(state: MessageState | None) -> ColumnElement[bool] | None:
+    """What a list of messages in that state leaves out: of those that nobody took, the everyday ones."""
+    return everyday() if state in ("unmatched", "waiting") else None
 
-    Left out is the courier's word of a pickup that somebody had confirmed already: that is everyday, and nobody's task.
-    """
+
+def everyday() -> ColumnElement[bool]:
+    """Messages that are nobody's matter although no order takes them: the courier's word of a pickup that somebody had
+    confirmed already. A condition on `Message`."""
     known = select(Shipment.reference).where(
         Shipment.order_number == Message.correlation, Shipment.picked_up_at.is_not(None)
     )
-    everyday = and_(Message.name == reports_in.PICKED_UP, known.exists())
-    return _rows(session.execute(_unused().where(~everyday).order_by(Message.id.desc()).limit(limit)).all())
+    return and_(Message.name == reports_in.PICKED_UP, known.exists())
 
 
 def _unused() -> Any:
@@ -94,7 +124,7 @@ def _unused() -> Any:
 
 def _nobody_takes() -> ColumnElement[bool]:
     awaited_now = Instance.awaits.contains(" " + Message.name + " ")
-    return and_(Message.consumed_at.is_(None), or_(Instance.id.is_(None), ~awaited_now))
+    return and_(UNTAKEN, or_(Instance.id.is_(None), ~awaited_now))
 
 
 def _rows(found: Sequence[Any]) -> tuple[UnusedMessage, ...]:
@@ -114,7 +144,7 @@ def _rows(found: Sequence[Any]) -> tuple[UnusedMessage, ...]:
 
 def known_names(session: Session) -> frozenset[str]:
     """The names that a catch of any deployed version names."""
-    hashes = set(session.scalars(select(ProcessVersion.content_hash)))
+    hashes = set(session.scalars(select(ProcessVersion.content_hash).where(ProcessVersion.state == "deployed")))
     missing = hashes - _names_of_content.keys()
     if missing:
         wanted = select(ProcessVersion.content_hash, ProcessVersion.bundle).where(

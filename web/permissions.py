@@ -31,6 +31,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "instances.start": _STAFF,  # of processes beside the shop's; an order needs orders.create as well
     "jobs.read": _STAFF,
     "jobs.retry": _OPERATORS | _HOUSE | {"analysts"},
+    "messages.read": _STAFF,  # whose money or parcel it is about decides who must act
+    "messages.set_aside": _HOUSE,
     "stock.read": _STAFF,
     "processes.read": _STAFF,
     "processes.write": frozenset({"analysts", "admin"}),

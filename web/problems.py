@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Response
@@ -47,6 +48,8 @@ KINDS = {
         Kind("separation-of-duties", 403, "Whoever worked on the order may not sign it",
              "A gate is signed by people who did no task of the order before it. Leave it to another approver."),
         Kind("not-an-approver", 403, "Not an approver of this gate", "Only the gate's own team signs it."),
+        Kind("own-version", 403, "Whoever made a version may not consent to it",
+             "A change of a process is seen by two people. Another analyst must consent to this one."),
         Kind("not-found", 404, "Not found", "It is not there, or not yours to see."),
         Kind("method-not-allowed", 405, "Method not allowed", "The header Allow names what this address takes."),
         Kind("conflict", 409, "Conflict", "Somebody or something was faster; nothing was changed. Read it again."),
@@ -59,7 +62,10 @@ KINDS = {
         Kind("already-decided", 409, "Already decided", "The gate was decided, or you have signed it already."),
         Kind("too-late", 409, "Too late to cancel", "The order has passed the point from which it can be cancelled."),
         Kind("stale-base", 409, "A newer version exists",
-             "The change was made on top of an older version. Redo it on the newest."),
+             "The change was made on top of another version than the newest. Redo it on the newest."),
+        Kind("nothing-changed", 409, "Nothing changed", "The version it builds on has this content already."),
+        Kind("draft-changed", 409, "Somebody else has changed the draft",
+             "`by` has saved it `at` that time, as `revision`. Read it again; nothing was overwritten."),
         Kind("key-reused", 409, "The Idempotency-Key was used with another body",
              "A key stands for one order. Use a new key for another order."),
         Kind("refused", 409, "Refused", "A rule of the business refuses it; nothing was changed."),
@@ -115,18 +121,23 @@ _SLUGS: tuple[tuple[type[WaybillError], str], ...] = (
     (engine_errors.NotFound, "not-found"),
     (engine_errors.SeparationOfDuties, "separation-of-duties"),
     (engine_errors.NotAnApprover, "not-an-approver"),
+    (engine_errors.OwnVersion, "own-version"),
     (engine_errors.NotAllowed, "not-allowed"),
     (engine_errors.AlreadyDecided, "already-decided"),
     (engine_errors.AlreadyDone, "already-done"),
     (engine_errors.TakenByAnother, "taken"),
+    (engine_errors.DraftChanged, "draft-changed"),
     (engine_errors.StaleRevision, "stale-revision"),
     (engine_errors.StaleSnapshot, "stale-snapshot"),
     (engine_errors.TooLate, "too-late"),
     (engine_errors.StaleBase, "stale-base"),
+    (engine_errors.NothingChanged, "nothing-changed"),
     (engine_errors.Conflict, "conflict"),
     (engine_errors.InvalidForm, "bad-input"),
     (engine_errors.CannotDeploy, "cannot-deploy"),
     (engine_errors.DatabaseBehind, "try-again"),
+    (engine_errors.DatabaseAhead, "try-again"),
+    (engine_errors.DatabaseTrouble, "try-again"),
     (KeyReused, "key-reused"),
     (NoSuchOrder, "not-found"),
     (Problem, "bad-input"),
@@ -144,11 +155,21 @@ def problem_of(error: WaybillError) -> ApiProblem:
         return bad_input(*error.errors)
     if isinstance(error, engine_errors.TakenByAnother):
         return ApiProblem(slug, str(error), assignee=error.who)
+    if isinstance(error, engine_errors.StaleBase):
+        return ApiProblem(slug, str(error), base_version=error.base, newest_version=error.newest)
+    if isinstance(error, engine_errors.DraftChanged):
+        return ApiProblem(slug, str(error), by=error.by, at=_utc(error.at), revision=error.revision)
+    if isinstance(error, engine_errors.DatabaseTrouble):
+        return ApiProblem(slug, str(error), headers={"Retry-After": str(error.retry_after)})
     if isinstance(error, engine_errors.CannotDeploy):
         return cannot_deploy(error.findings)
     if isinstance(error, Refused):
         return ApiProblem(slug, error.message, code=error.code)
     return ApiProblem(slug, str(error))
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def cannot_deploy(findings: Sequence[engine_errors.Finding]) -> ApiProblem:
@@ -172,6 +193,7 @@ def finding_body(finding: engine_errors.Finding) -> dict[str, Any]:
         "message": finding.message,
         "advice": finding.advice,
         "severity": finding.severity,
+        "fix": finding.fix,
     }
 
 

@@ -17,6 +17,8 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from engine.definitions import Bundle
+from engine.messages import count_unmatched
+from engine.rows import awaited
 from engine.store.tables import Instance, Job, ProcessVersion, Task
 from handlers import tables as shop
 from web import incoming
@@ -235,8 +237,9 @@ def board(session: Session, *, per_step: int = 4, process: str = PROCESS) -> dic
     return result
 
 
-def counts(session: Session, process: str = PROCESS) -> tuple[int, int]:
-    """How many orders are open, and how many jobs gave up: the numbers beside the menu. One statement."""
+def counts(session: Session, process: str = PROCESS) -> tuple[int, int, int]:
+    """How many orders are open, how many jobs gave up, and how many messages nobody takes: the numbers beside the menu.
+    One statement."""
     live = (
         select(func.count())
         .select_from(Instance)
@@ -244,8 +247,9 @@ def counts(session: Session, process: str = PROCESS) -> tuple[int, int]:
         .scalar_subquery()
     )
     dead = select(func.count()).select_from(Job).where(Job.state == "dead").scalar_subquery()
-    row = session.execute(select(live, dead)).one()
-    return int(row[0]), int(row[1])
+    unmatched = count_unmatched(unless=incoming.everyday()).scalar_subquery()
+    row = session.execute(select(live, dead, unmatched)).one()
+    return int(row[0]), int(row[1]), int(row[2])
 
 
 def state_counts(session: Session, process: str = PROCESS) -> dict[str, int]:
@@ -343,7 +347,7 @@ def _order_row(row: Any) -> OrderRow:
         placed_at=row.placed_at or row.started_at,
         closed_at=row.closed_at,
         cancelled_at=row.cancelled_at,
-        awaits=tuple(row.awaits.split()),
+        awaits=awaited(row.awaits),
         invoiced=bool(row.invoiced),
     )
 

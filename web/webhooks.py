@@ -28,7 +28,7 @@ def verify(secret: str, raw: bytes, headers: Headers, now: datetime) -> str:
     signatures = headers.get("webhook-signature", "")
     if not (message_id and stamp and signatures):
         raise _refuse("The headers webhook-id, webhook-timestamp and webhook-signature are required.")
-    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 11):  # up to the year 5138
         raise _refuse("The header webhook-timestamp holds no time in seconds since 1970.")
     sent = datetime.fromtimestamp(int(stamp), UTC)
     if abs(now - sent) > TOLERANCE:

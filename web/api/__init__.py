@@ -10,7 +10,20 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from web import problems
-from web.api import instances, inventory, jobs, messages, orders, payments, processes, tasks
+from web.api import (
+    comparing,
+    drafts,
+    instances,
+    inventory,
+    jobs,
+    mending,
+    messages,
+    migration,
+    orders,
+    payments,
+    processes,
+    tasks,
+)
 from web.api.endpoint import Route, mount
 from web.api.openapi import document
 from web.health import register_health
@@ -18,7 +31,9 @@ from web.permissions import PUBLIC, permission
 from web.services import KEY, Services
 
 PREFIX = "/api/v1"
-RESOURCES = (orders, tasks, messages, processes, instances, jobs, inventory, payments)
+RESOURCES = (
+    orders, tasks, messages, processes, comparing, migration, drafts, mending, instances, jobs, inventory, payments,
+)  # fmt: skip
 
 
 def routes() -> list[Route]:

@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from sqlalchemy.exc import StatementError
 from werkzeug.exceptions import HTTPException
 
+from engine.errors import DatabaseTrouble
 from handlers.contract import FieldError, WaybillError
 from web import problems, webhooks
 from web.api import strict_json
@@ -55,6 +56,15 @@ class Header:
     required: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a multipart body: files, or a text."""
+
+    description: str
+    text: bool = False
+    required: bool = False
+
+
 @dataclass(frozen=True)
 class Route:
     """One call as it is declared: what the dispatcher and the OpenAPI document both read."""
@@ -71,9 +81,11 @@ class Route:
     headers: tuple[Header, ...]
     permission: str
     """One of `web.permissions`; PUBLIC and SIGNED calls have no caller."""
-    multipart: Mapping[str, str]
-    """Names and descriptions of the parts of a multipart body."""
+    multipart: Mapping[str, Part]
+    """The parts of a multipart body by name."""
     limit: int
+    may_be_empty: bool = False
+    """Whether the body may be left out; it then has its defaults."""
 
     @property
     def name(self) -> str:
@@ -104,6 +116,9 @@ class Calls:
     def put(self, path: str, **options: Any) -> Callable[[V], V]:
         return self.route("PUT", path, **options)
 
+    def delete(self, path: str, **options: Any) -> Callable[[V], V]:
+        return self.route("DELETE", path, **options)
+
     def route(
         self,
         method: str,
@@ -115,15 +130,16 @@ class Calls:
         query: type[BaseModel] | None = None,
         problems: tuple[int, ...] = (),
         headers: tuple[Header, ...] = (),
-        multipart: Mapping[str, str] | None = None,
+        multipart: Mapping[str, Part] | None = None,
         limit: int = JSON_LIMIT,
+        may_be_empty: bool = False,
     ) -> Callable[[V], V]:
         """Declares a call. `problems` are the statuses it may fail with beside those every such call has."""
 
         def declare(view: V) -> V:
             self.routes.append(
                 Route(method, path, view, self.tag, body, query, returns, problems, headers, permission,
-                      multipart or {}, limit)
+                      multipart or {}, limit, may_be_empty)
             )  # fmt: skip
             return view
 
@@ -139,6 +155,8 @@ def mount(blueprint: Blueprint, route: Route) -> None:
         except ApiProblem as error:
             return problems.response(error)
         except WaybillError as error:
+            if isinstance(error, DatabaseTrouble):
+                log.warning("database", call=route.name, trouble=error.sentence, cause=error.cause)
             return problems.response(problems.problem_of(error))
         except HTTPException as error:
             return problems.response(problems.problem_of_http(error))
@@ -169,7 +187,7 @@ def _answer(route: Route, path: Mapping[str, Any]) -> Response:
     if route.permission == SIGNED:
         arguments["message_id"] = _verified()
     if route.body is not None:
-        arguments["body"] = read_body(route.body)
+        arguments["body"] = read_body(route.body, may_be_empty=route.may_be_empty)
     elif route.method != "GET" and not route.multipart and route.has_caller:
         _no_body()
     result = route.view(**arguments)
@@ -233,9 +251,11 @@ def read_query(model: type[BaseModel] | None) -> BaseModel | None:
         raise bad_input(*field_errors(error)) from None
 
 
-def read_body(model: type[BaseModel]) -> BaseModel:
+def read_body(model: type[BaseModel], *, may_be_empty: bool = False) -> BaseModel:
     """The JSON body as its model; 413, 415, or a 422 that names each field."""
     raw = request.get_data()
+    if may_be_empty and not raw.strip():
+        return model()
     if not raw.strip():
         raise bad_input(FieldError("", "Send a JSON object; the request has no body."))
     if request.mimetype != "application/json":

@@ -13,7 +13,7 @@ from typing import Any, cast
 from pydantic import BaseModel, Field
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from web.api.endpoint import Route
+from web.api.endpoint import Part, Route
 from web.api.models import Output
 from web.api.strict_json import DEEPEST, LARGEST_NUMBER
 from web.permissions import PUBLIC, SIGNED
@@ -160,7 +160,8 @@ def _operation(route: Route, references: Schemas) -> dict[str, Any]:
         operation["security"] = []
     if route.body is not None:
         schema = references[(route.body, "validation")]
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        content = {"application/json": {"schema": schema}}
+        operation["requestBody"] = {"required": not route.may_be_empty, "content": content}
     elif route.multipart:
         operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _multipart(route)}}}
     for status in sorted(_problem_statuses(route)):
@@ -230,15 +231,16 @@ def _answer(route: Route, status: int, references: Schemas) -> dict[str, Any]:
 
 
 def _multipart(route: Route) -> dict[str, Any]:
-    files = {
-        name: {
-            "type": "array",
-            "description": text,
-            "items": {"type": "string", "contentMediaType": "application/octet-stream"},
-        }
-        for name, text in route.multipart.items()
-    }
-    return {"type": "object", "properties": files, "required": [next(iter(files))], "additionalProperties": False}
+    parts = {name: _part(part) for name, part in route.multipart.items()}
+    needed = [name for name, part in route.multipart.items() if part.required]
+    return {"type": "object", "properties": parts, "required": needed, "additionalProperties": False}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if part.text:
+        return {"type": "string", "description": part.description, "pattern": _NO_NUL}
+    items = {"type": "string", "contentMediaType": "application/octet-stream"}
+    return {"type": "array", "description": part.description, "items": items}
 
 
 def _problem_statuses(route: Route) -> set[int]:

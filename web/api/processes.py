@@ -1,48 +1,59 @@
-"""Processes: what is deployed, whether a bundle could be, starting an instance of any of them."""
+"""Processes: their versions, checking a bundle, asking for consent and consenting, going back, starting an instance."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from flask import request
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from engine.definitions import Bundle
+from engine.deployment import LONGEST_REASON
 from engine.errors import InvalidForm, NotFound
-from engine.views import VersionView
-from handlers.contract import FieldError, Problem
+from engine.views import VersionState, VersionView
+from handlers.contract import Problem
 from web import queries
 from web.api.auth import Caller
-from web.api.endpoint import Calls, Reply
+from web.api.endpoint import Calls, Part, Reply
 from web.api.instances import InstanceOut, instance_body
 from web.api.models import BusinessKey, Input, Listing, Output, Paging, Time, cursor_of, read_cursor, under
+from web.api.uploads import BASE, BUNDLE_LIMIT, FILES, read_upload, whole
 from web.permissions import allowed
 from web.problems import ApiProblem, bad_input, cannot_deploy, finding_body
 
 calls = Calls("processes")
 
-BUNDLE_LIMIT = 20 * 1024 * 1024
-MOST_FILES = 200
+Reason = Annotated[str, StringConstraints(pattern=r"\S", max_length=LONGEST_REASON)]
+_VERSION = "/processes/<key>/versions/<version>"
 
 
 class VersionOut(Output):
-    """One deployed version of a process."""
+    """One version of a process: deployed, waiting for a second analyst's consent, or returned."""
 
     key: str
     name: str
     version: int
-    base_version: int | None
+    base_version: int | None = Field(description="The version it was made on.")
+    state: VersionState
     content_hash: str
-    origin: str = Field(description="folder or upload")
+    origin: str = Field(description="folder, upload, draft or back (an older version again)")
     reason: str
-    deployed_by: str
+    deployed_by: str = Field(description="Who made it and asked for consent.")
     consented_by: str | None
-    deployed_at: Time
+    deployed_at: Time = Field(description="When it was deployed; until then, when consent was asked for.")
+    answered_at: Time | None = Field(description="When the second analyst consented or returned it.")
+    answered_by: str | None
+    answer: str = Field(description="What the second analyst wrote.")
     open_instances: int
 
 
 class VersionList(Listing[VersionOut]):
     """A page of versions."""
+
+
+class Proposed(VersionOut):
+    """The new version; `items` has all of them when the bundle holds several processes that stand for themselves."""
+
+    items: list[VersionOut]
 
 
 class FindingOut(Output):
@@ -56,6 +67,7 @@ class FindingOut(Output):
     message: str
     advice: str
     severity: Literal["error", "warning"]
+    fix: str | None = Field(None, description="The mending that would put it right, if there is one.")
 
 
 class CheckOut(Output):
@@ -63,6 +75,30 @@ class CheckOut(Output):
 
     deployable: bool
     findings: list[FindingOut]
+
+
+class ProcessQuery(Paging):
+    """Which versions."""
+
+    state: VersionState | None = Field(None, description="Instead of the newest of each process: all in this state.")
+
+
+class Consent(Input):
+    """A second analyst's consent."""
+
+    comment: str = Field("", max_length=LONGEST_REASON)
+
+
+class Return(Input):
+    """Why a version is not consented to."""
+
+    comment: Reason
+
+
+class GoBack(Input):
+    """Why an older version is to be the newest again."""
+
+    reason: Reason
 
 
 class Start(Input):
@@ -75,17 +111,24 @@ class Start(Input):
     )
 
 
-@calls.get("/processes", permission="processes.read", query=Paging, returns={200: VersionList})
-def list_processes(caller: Caller, query: Paging) -> VersionList:
-    """List the processes, each with its newest version."""
-    newest: dict[str, VersionView] = {}
-    for version in caller.services.engine.versions():
-        if version.key not in newest or version.version > newest[version.key].version:
-            newest[version.key] = version
-    after = read_cursor(query.cursor, str)
-    rows = [newest[key] for key in sorted(newest) if after is None or key > str(after[0])]
+@calls.get("/processes", permission="processes.read", query=ProcessQuery, returns={200: VersionList})
+def list_processes(caller: Caller, query: ProcessQuery) -> VersionList:
+    """List the processes, each with its newest deployed version. `?state=awaiting_consent` lists what waits for a
+    second analyst instead."""
+    found = caller.services.engine.versions()
+    if query.state is None:
+        newest: dict[str, VersionView] = {}
+        for version in found:
+            if version.state == "deployed":
+                newest.setdefault(version.key, version)  # newest first
+        found = list(newest.values())
+    else:
+        found = [version for version in found if version.state == query.state]
+    after = read_cursor(query.cursor, str, int)
+    found.sort(key=lambda version: (version.key, version.version))
+    rows = [one for one in found if after is None or (one.key, one.version) > (str(after[0]), int(after[1]))]
     shown = rows[: query.size]
-    more = cursor_of(shown[-1].key) if len(rows) > len(shown) else None
+    more = cursor_of(shown[-1].key, shown[-1].version) if len(rows) > len(shown) else None
     return VersionList(items=[VersionOut.model_validate(row) for row in shown], next=more)
 
 
@@ -94,9 +137,9 @@ def list_processes(caller: Caller, query: Paging) -> VersionList:
     returns={200: VersionList}, problems=(404,),
 )  # fmt: skip
 def list_versions(caller: Caller, key: str, query: Paging) -> VersionList:
-    """List the versions of a process, newest first."""
+    """List the versions of a process, newest first, also those that wait for consent or were returned."""
     after = read_cursor(query.cursor, int)
-    versions = sorted(caller.services.engine.versions(key), key=lambda version: -version.version)
+    versions = caller.services.engine.versions(key)
     if not versions:
         raise NotFound(f"There is no process {key}.")
     rows = [version for version in versions if after is None or version.version < int(after[0])]
@@ -106,48 +149,77 @@ def list_versions(caller: Caller, key: str, query: Paging) -> VersionList:
 
 
 @calls.post(
-    "/processes/check",
-    permission="processes.write",
-    multipart={
-        "diagram": "One or more .bpmn files.",
-        "forms": "Any number of .json files: forms and their .ui.json.",
-        "decisions": "Any number of .dmn files.",
-    },
-    returns={200: CheckOut},
+    "/processes/check", permission="processes.write", multipart={**FILES, **BASE}, returns={200: CheckOut},
     limit=BUNDLE_LIMIT,
-)
+)  # fmt: skip
 def check_bundle(caller: Caller) -> CheckOut:
-    """Check whether a bundle could be deployed. 422 names every problem with its element."""
-    findings = caller.services.engine.check(_uploaded_bundle())
+    """Check whether a bundle could be deployed. With `base_version` the files are laid over that version's. 422 names
+    every problem with its element."""
+    engine = caller.services.engine
+    files, _ = whole(engine, read_upload(*BASE))
+    findings = engine.check(Bundle(files))
     if any(finding.severity == "error" for finding in findings):
         raise cannot_deploy(findings)
     return CheckOut(deployable=True, findings=[FindingOut(**finding_body(finding)) for finding in findings])
 
 
-_PARTS = {"diagram": ("processes", ".bpmn"), "decisions": ("processes", ".dmn"), "forms": ("forms", ".json")}
+@calls.post(
+    "/processes", permission="processes.write",
+    multipart={**FILES, "reason": Part("Why; kept with the version.", text=True, required=True), **BASE},
+    returns={201: Proposed, 202: Proposed}, problems=(409,), limit=BUNDLE_LIMIT,
+)  # fmt: skip
+def propose_version(caller: Caller) -> Reply:
+    """Make a new version of a process, or a new process. 202: it waits for another analyst's consent; 201: it is
+    deployed. With `base_version` the files are laid over that version's, and 409 says when it is no longer the newest;
+    without it they stand alone and are a new process. The same call again changes nothing. 422 names every problem."""
+    engine = caller.services.engine
+    upload = read_upload("reason", *BASE)
+    files, key = whole(engine, upload)
+    versions = engine.propose(
+        Bundle(files), caller.actor, reason=upload.texts.get("reason", ""), base_version=upload.base_version, key=key)
+    return proposed(versions, key)
 
 
-def _uploaded_bundle() -> Bundle:
-    if request.mimetype != "multipart/form-data":
-        raise ApiProblem("wrong-content-type", "Send the files as multipart/form-data.")
-    request.max_form_parts = MOST_FILES
-    files: dict[str, bytes] = {}
-    errors = [
-        FieldError(f"/{part}", "There is no such part; there are diagram, forms and decisions.")
-        for part in {*request.files, *request.form} - _PARTS.keys()
-    ]
-    for part, (folder, suffix) in _PARTS.items():
-        for upload in request.files.getlist(part):
-            name = (upload.filename or "").replace("\\", "/").rpartition("/")[2]
-            if not name.endswith(suffix) or "\x00" in name or f"{folder}/{name}" in files:
-                errors.append(FieldError(f"/{part}", f"Each file needs a name of its own that ends with {suffix}."))
-                continue
-            files[f"{folder}/{name}"] = upload.read()
-    if not request.files.getlist("diagram"):
-        errors.append(FieldError("/diagram", "Send at least one diagram."))
-    if errors:
-        raise bad_input(*errors)
-    return Bundle(files)
+@calls.post(
+    f"{_VERSION}/consent", permission="processes.write", body=Consent, may_be_empty=True, returns={200: VersionOut},
+    problems=(404, 409),
+)  # fmt: skip
+def consent_to_version(caller: Caller, key: str, version: str, body: Consent) -> VersionOut:
+    """Consent to a version that waits, and so deploy it. Another analyst than the one who made it: 403
+    `own-version`. 409 when another version was deployed meanwhile. The same consent again changes nothing."""
+    return VersionOut.model_validate(caller.services.engine.consent(key, _number(version), caller.actor, body.comment))
+
+
+@calls.post(
+    f"{_VERSION}/return", permission="processes.write", body=Return, returns={200: VersionOut}, problems=(404, 409),
+)  # fmt: skip
+def return_version(caller: Caller, key: str, version: str, body: Return) -> VersionOut:
+    """Return a version that waits to who made it, with a comment. Its draft is open again."""
+    returned = caller.services.engine.return_version(key, _number(version), caller.actor, body.comment)
+    return VersionOut.model_validate(returned)
+
+
+@calls.post(
+    f"{_VERSION}/go-back", permission="processes.write", body=GoBack, returns={201: Proposed, 202: Proposed},
+    problems=(404, 409),
+)  # fmt: skip
+def go_back_to_version(caller: Caller, key: str, version: str, body: GoBack) -> Reply:
+    """Go back to an older version. Its content becomes a new version, with consent like any other."""
+    return proposed(caller.services.engine.go_back(key, _number(version), caller.actor, reason=body.reason), key)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise NotFound(f"There is no version {text[:20]}.")
+    return int(text)
+
+
+def proposed(versions: list[VersionView], key: str | None) -> Reply:
+    """201 when the versions are deployed, 202 when they wait."""
+    items = [VersionOut.model_validate(version) for version in versions]
+    main = next((item for item in items if item.key == key), items[0])
+    waits = any(item.state == "awaiting_consent" for item in items)
+    return Reply(Proposed(**main.model_dump(), items=items), 202 if waits else 201)
 
 
 @calls.post(
@@ -157,7 +229,7 @@ def _uploaded_bundle() -> Bundle:
 def start_process(caller: Caller, key: str, body: Start) -> Reply:
     """Start an instance of a deployed process. The same business key again is 200 and changes nothing."""
     engine = caller.services.engine
-    if not engine.versions(key):
+    if not any(version.state == "deployed" for version in engine.versions(key)):
         raise NotFound(f"There is no process {key}.")
     is_order = key == queries.PROCESS
     if is_order and not allowed(caller.actor.teams, "orders.create"):

@@ -193,7 +193,7 @@ def assign_task(caller: Caller, id: str, body: Assign) -> TaskOut:  # noqa: A002
 @calls.put("/tasks/<id>/draft", permission="tasks.work", body=Draft, returns={200: TaskOut}, problems=(404, 409))
 def save_draft(caller: Caller, id: str, body: Draft) -> TaskOut:  # noqa: A002
     """Keep a half filled in form."""
-    return _row(caller.services.engine.save_draft(id, caller.actor, body.data))
+    return _row(caller.services.engine.save_task_draft(id, caller.actor, body.data))
 
 
 @calls.post("/tasks/<id>/complete", permission="tasks.work", body=Complete, returns={200: TaskOut}, problems=(404, 409))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from flask import Flask, Response, abort, make_response, redirect, render_template, request, url_for
+from flask import Flask, Response, abort, g, make_response, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
@@ -31,19 +31,33 @@ _WORDS = {
 }
 
 
+_TYPED_AGAIN = ("password",)
+"""Fields that are never sent back to the browser."""
+
+
 def init_errors(app: Flask) -> None:
     """Joins the error pages to the app."""
     app.before_request(_readable)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(WaybillError, _refused)
+    app.register_error_handler(engine_errors.DatabaseTrouble, _trouble)
     app.register_error_handler(Exception, _unforeseen)
 
 
 def error_page(status: int, title: str | None = None, detail: str | None = None, **values: Any) -> Response:
     """An error as a page."""
     words = _WORDS.get(status, _WORDS[500 if status >= 500 else 400])
-    body = render_template("error.html", status=status, title=title or words[0], detail=detail or words[1], **values)
+    body = _drawn("error.html", status=status, title=title or words[0], detail=detail or words[1], **values)
     return make_response(body, status)
+
+
+def _drawn(template: str, **values: Any) -> str:
+    """An error's page, in the look for strangers when the database cannot say who is asking."""
+    try:
+        return render_template(template, **values)
+    except engine_errors.DatabaseTrouble:
+        g.person = None
+        return render_template(template, **values)
 
 
 def _readable() -> None:
@@ -72,7 +86,7 @@ def _http(error: HTTPException) -> Any:
             400, "This page was open too long", "Load it again and repeat what you did; nothing was changed."
         )
     if request.path.startswith("/track/"):
-        return make_response(render_template("track_error.html", failed=code >= 500), code)
+        return make_response(_drawn("track_error.html", failed=code >= 500), code)
     if code == 429 and request.endpoint == "pages.enter":
         from web.pages.sign_in import too_many
 
@@ -95,13 +109,29 @@ def _refused(error: WaybillError) -> Any:
     return error_page(status, detail=str(error) if known else None)
 
 
+def _trouble(trouble: engine_errors.DatabaseTrouble) -> Any:
+    """Says what is the matter without asking the database, and keeps what a person sent for another try."""
+    log.warning("database", path=request.path, trouble=trouble.sentence, cause=trouble.cause)
+    if _is_call():
+        return problems.response(problems.problem_of(trouble))
+    g.person = None  # the shell around a page is drawn from the database
+    if request.path.startswith("/track/"):
+        answer = make_response(_drawn("track_error.html", failed=True), 503)
+    else:
+        kept = [pair for pair in request.form.items(multi=True) if pair[0] not in _TYPED_AGAIN]
+        answer = error_page(
+            503, "The database cannot be used now", str(trouble),
+            back=None if request.method == "POST" else request.full_path.rstrip("?"), back_text="Try again",
+            kept=kept, typed_again=[name for name in _TYPED_AGAIN if name in request.form],
+        )
+    answer.headers["Retry-After"] = str(trouble.retry_after)
+    return answer
+
+
 def _unforeseen(error: Exception) -> Any:
     log.exception("page failed", path=request.path, error=type(error).__name__)
     if _is_call():
         return problems.response(problems.ApiProblem("failed"))
-    try:
-        if request.path.startswith("/track/"):
-            return make_response(render_template("track_error.html", failed=True), 500)
-        return error_page(500)
-    except Exception:  # noqa: BLE001 - without its database the shell cannot be drawn, and a person still wants a word
-        return make_response(" ".join(_WORDS[500]), 500, {"Content-Type": "text/plain; charset=utf-8"})
+    if request.path.startswith("/track/"):
+        return make_response(_drawn("track_error.html", failed=True), 500)
+    return error_page(500)

@@ -86,9 +86,15 @@ def _words(kind: str, name: str, detail: Mapping[str, Any], *, person: bool) -> 
             return f"{name or 'A job'} gave up", str(detail.get("error", "")), True
         case "retried" | "retry":
             return ("tried it again" if person else f"{name}: tried again"), "", False
+        case "resolved":
+            return (f"resolved “{name}” by hand" if person else f"{name}: resolved by hand"), comment, False
         case "message":
             message = str(detail.get("message", name))
             return f"reported {_MESSAGES.get(message, message)}", "", False
+        case "set_aside" | "put_back":
+            message = _MESSAGES.get(str(detail.get("message")), str(detail.get("message")))
+            done = "set aside" if kind == "set_aside" else "put back"
+            return f"{done} what was reported of {message}", comment, False
         case "cancelled":
             return ("cancelled the order" if person else "The order was cancelled"), comment, True
         case "cancelling":
@@ -97,6 +103,9 @@ def _words(kind: str, name: str, detail: Mapping[str, Any], *, person: bool) -> 
             return f"{name}: {detail['refused']}", "", True
         case "recorded":
             return _RECORDED.get(str(detail.get("operation")), f"Recorded: {name}"), "", False
+        case "migrated":
+            way = f"from version {detail.get('from')} to version {detail.get('to')} of the process"
+            return f"moved the order {way}" if person else f"The order was moved {way}", comment, False
         case "ended":
             return _ENDED.get(str(detail.get("status")), "The order ended"), "", False
         case _:

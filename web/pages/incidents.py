@@ -1,108 +1,125 @@
-"""Incidents: jobs that gave up, by cause, with a retry that does nothing twice."""
+"""Incidents: jobs that gave up, by cause. Tried again, which does nothing twice, or resolved by hand with a reason."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, flash, redirect, request, url_for
+import orjson
+from flask import Blueprint, flash, make_response, redirect, request, url_for
 
-from engine.errors import Conflict, EngineError, NotFound
-from engine.views import JobView
-from web import incoming, queries
+from engine.errors import Conflict, InvalidForm
+from engine.incidents import MOST_AT_ONCE
+from engine.views import OpenIncident
+from handlers.contract import FieldError
+from web import queries
 from web.auth import safe_next
+from web.pages.errors import error_page
 from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.services import current_services
 
-_MOST = 500
-_VARYING = re.compile(r"\b(WB-\d+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+)\b")
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Jobs that gave up for the same reason."""
-
-    title: str
-    operation: str | None
-    step: int | None
-    name: str | None
-    kind: str
-    jobs: tuple[JobView, ...]
-
-    @property
-    def orders(self) -> int:
-        return len({job.order for job in self.jobs})
-
-    @property
-    def first(self) -> datetime:
-        return min(job.updated_at for job in self.jobs)
-
-    @property
-    def last(self) -> datetime:
-        return max(job.updated_at for job in self.jobs)
+_MEANS = {
+    "message": "The message is set aside, and the order waits for the next one. It can be put back under Messages.",
+    "timer": "The timer does not fire any more; the step that it belongs to goes on without it.",
+    "due": "Nobody is reminded of the task.",
+    "form": "The task stays open, with what was submitted as its draft.",
+    "decision": "The task stays open; nothing is decided.",
+}
+"""What resolving by hand does, by kind of job; the others end, or let the order go on."""
 
 
 def register(pages: Blueprint) -> None:
     pages.add_url_rule("/incidents", "incidents", show)
     pages.add_url_rule("/incidents/retry", "retry_jobs", retry, methods=["POST"])
+    pages.add_url_rule("/incidents/<job_id>", "incident", ask)
+    pages.add_url_rule("/incidents/<job_id>/resolve", "resolve_job", resolve, methods=["POST"])
 
 
 @permission("jobs.read")
 def show() -> Any:
     """Incidents by cause, the cause that stops most orders first."""
     services = current_services()
-    page = services.engine.jobs(state="dead", limit=_MOST)
+    causes = services.engine.incidents()
     with services.database.read() as session:
-        customers = queries.customers(session, (job.order for job in page.items))
-        unused = incoming.all_unused(session)
+        customers = queries.customers(session, {job.order for cause in causes for job in cause.jobs})
     return page_of(
         "incidents.html",
         section="incidents",
-        causes=causes(page.items),
-        count=len(page.items),
-        more=page.next is not None,
+        causes=causes,
+        count=sum(cause.count for cause in causes),
         customers=customers,
-        unused=unused,
+        most=MOST_AT_ONCE,
     )
 
 
 @permission("jobs.retry")
 def retry() -> Any:
-    """Tries jobs again, each with its own key."""
+    """Tries jobs again, each with its own key: those that are named, or all of a cause."""
     engine, actor = current_services().engine, me().actor
-    tried, gone = 0, 0
-    for job_id in request.form.getlist("job")[:_MOST]:
-        try:
-            engine.retry(job_id, actor)
-            tried += 1
-        except (Conflict, NotFound):
-            gone += 1
-        except EngineError as refused:
-            flash(str(refused), "bad")
-    if tried:
-        flash("It is being tried again." if tried == 1 else f"{tried} jobs are being tried again.")
-    if gone:
-        flash(f"{gone} of them had been tried already." if tried else "This was tried again already.")
+    cause = request.form.get("cause")
+    tried = engine.retry_all(actor, cause=cause or None, ids=request.form.getlist("job"))
+    done = sum(one.problem is None for one in tried)
+    gone = len(tried) - done
+    if done:
+        flash("It is being tried again." if done == 1 else f"{done} jobs are being tried again.")
+    if gone or not tried:
+        flash(f"{gone} of them had been dealt with already." if done else "This has been dealt with already.")
     return redirect(safe_next(request.form.get("back")) or url_for("pages.incidents"), 303)
 
 
-def causes(jobs: Iterable[JobView]) -> list[Cause]:
-    """Jobs by operation, step and error; numbers in the error make no difference."""
-    groups: dict[tuple[str | None, int | None, str], list[JobView]] = {}
-    for job in jobs:
-        groups.setdefault((job.operation, job.step, _VARYING.sub("#", title_of(job))), []).append(job)
-    found = [
-        Cause(title_of(group[0]), operation, step, group[0].name, group[0].kind, tuple(group))
-        for (operation, step, _), group in groups.items()
-    ]
-    return sorted(found, key=lambda cause: (-cause.orders, cause.first))
+@permission("jobs.retry")
+def ask(job_id: str) -> Any:
+    """One incident with all that is known, and what resolving it by hand means."""
+    try:
+        incident = current_services().engine.incident(job_id)
+    except Conflict as gone:
+        return _gone(gone)
+    return _form(incident, {}, "", "")
 
 
-def title_of(job: JobView) -> str:
-    """The first line of what went wrong."""
-    lines = (job.error or "").strip().splitlines()
-    return lines[0][:200] if lines else f"{job.operation or job.kind} gave up"
+@permission("jobs.retry")
+def resolve(job_id: str) -> Any:
+    """Ends an incident because a person has done its work."""
+    engine = current_services().engine
+    reason, text = request.form.get("reason", ""), request.form.get("result", "")
+    try:
+        incident = engine.incident(job_id)
+        engine.resolve(job_id, me().actor, reason, _result(text))
+    except InvalidForm as faults:
+        errors = {fault.field.split("/")[1]: fault.message for fault in faults.errors}
+        return make_response(_form(incident, errors, reason, text), 422)
+    except Conflict as gone:
+        return _gone(gone)
+    flash(f"{incident.job.name or incident.job.operation or 'The job'} of {incident.job.order} is resolved by hand.")
+    return redirect(safe_next(request.form.get("back")) or url_for("pages.incidents"), 303)
+
+
+def _result(text: str) -> dict[str, Any] | None:
+    """The result as it was typed; None when nothing was. InvalidForm when it is no JSON object."""
+    if not text.strip():
+        return None
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidForm([FieldError("/result", f"This is not JSON (line {error.lineno}: {error.msg}).")]) from error
+    if not isinstance(value, dict):
+        raise InvalidForm([FieldError("/result", 'Write an object with named values, such as {"reference": "4711"}.')])
+    return value
+
+
+def _form(incident: OpenIncident, errors: dict[str, str], reason: str, result: str) -> str:
+    return page_of(
+        "incident.html",
+        section="incidents",
+        i=incident,
+        job=incident.job,
+        means=_MEANS.get(incident.job.kind, "Nothing else waits for it: it just ends."),
+        errors=errors,
+        reason=reason,
+        result=result,
+    )
+
+
+def _gone(error: Conflict) -> Any:
+    back = url_for("pages.incidents")
+    return error_page(409, "Nothing was changed", str(error), back=back, back_text="Back to the incidents")

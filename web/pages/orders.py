@@ -50,6 +50,21 @@ class OrderPage:
     diagrams: tuple[DiagramView, ...]
 
     @property
+    def is_order(self) -> bool:
+        """Whether it is one of the shop's; an instance of another process has no customer, goods or money."""
+        return self.instance.process == PROCESS
+
+    @property
+    def name(self) -> str:
+        """The name of its process."""
+        return next((d.name for d in self.diagrams if d.process == self.instance.process), self.instance.process)
+
+    @property
+    def live_part(self) -> str:
+        """The template of what changes while the page is looked at."""
+        return "parts/order_live.html" if self.is_order else "parts/instance_live.html"
+
+    @property
     def open_tasks(self) -> tuple[TaskView, ...]:
         return tuple(task for task in self.tasks if task.state == "open")
 
@@ -122,19 +137,20 @@ def show(number: str) -> Any:
     """The page of one order."""
     use_policy("diagram")
     page = load(number)
-    return page_of(
-        "order.html",
-        section="orders",
-        page=page,
-        live_html=first("parts/order_live.html", page=page, country=country_name(page.detail.country)),
-    )
+    template = "order.html" if page.is_order else "instance.html"
+    section = "orders" if page.is_order else "processes"
+    return page_of(template, section=section, page=page, live_html=first(page.live_part, **_live_values(page)))
 
 
 @permission("orders.read")
 def show_live(number: str) -> Any:
     """What changes on the page of an order, asked for every few seconds."""
     page = load(number)
-    return live("parts/order_live.html", page=page, country=country_name(page.detail.country))
+    return live(page.live_part, **_live_values(page))
+
+
+def _live_values(page: OrderPage) -> dict[str, Any]:
+    return {"page": page, "country": country_name(page.detail.country)}
 
 
 @permission("orders.read")

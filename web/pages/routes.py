@@ -5,11 +5,32 @@ from __future__ import annotations
 from flask import Blueprint, Flask
 
 from web import incoming, text
-from web.pages import approvals, cancelling, house, inbox, incidents, mails, orders, processes, sign_in, tasks, track
+from web.pages import (
+    approvals,
+    cancelling,
+    house,
+    inbox,
+    incidents,
+    mails,
+    messages,
+    modeler,
+    modeler_decisions,
+    modeler_forms,
+    moves,
+    orders,
+    processes,
+    sign_in,
+    starting,
+    tasks,
+    track,
+)
 from web.pages.errors import init_errors
 from web.pages.shell import init_shell
 
-PARTS = (sign_in, inbox, tasks, approvals, orders, cancelling, incidents, mails, house, processes, track)
+PARTS = (
+    sign_in, inbox, tasks, approvals, orders, cancelling, incidents, messages, mails, house, processes, starting, moves,
+    modeler, modeler_forms, modeler_decisions, track,
+)  # fmt: skip
 
 
 def init_pages(app: Flask) -> None:
@@ -19,7 +40,7 @@ def init_pages(app: Flask) -> None:
         part.register(pages)
     sign_in.init_limits(app)
     app.jinja_env.filters.update(text.filters())
-    app.jinja_env.filters["awaited"] = incoming.awaited
+    app.jinja_env.filters.update(awaited=incoming.awaited, why=incoming.why, short_why=incoming.short_why)
     init_shell(app)
     init_errors(app)
     app.register_blueprint(pages)

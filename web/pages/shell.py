@@ -27,6 +27,7 @@ class Shell:
     tasks: int
     open_orders: int
     incidents: int
+    messages: int
 
 
 STEPS = range(1, 1001)
@@ -125,8 +126,8 @@ def _shell(person: Person) -> Shell:
         return found
     services = current_services()
     with services.database.read() as session:
-        open_orders, dead = queries.counts(session)
+        open_orders, dead, unmatched = queries.counts(session)
     counts: dict[str, int] = services.engine.task_counts(person.actor)
-    g.shell = Shell(counts.get("all", 0), open_orders, dead)
+    g.shell = Shell(counts.get("all", 0), open_orders, dead, unmatched)
     made: Shell = g.shell
     return made

@@ -81,7 +81,7 @@ def autosave(task_id: str) -> Any:
     detail = services.engine.task(task_id, actor)
     if detail.task.assignee != actor.name or detail.task.state != "open":
         return make_response("", 204)
-    services.engine.save_draft(task_id, actor, forms.parse(detail.form, _posted(request.form)))
+    services.engine.save_task_draft(task_id, actor, forms.parse(detail.form, _posted(request.form)))
     return f"Draft saved at {times().seconds(services.clock.now())}"
 
 
@@ -110,7 +110,7 @@ def _keep(task: TaskView, typed: Mapping[str, Any]) -> Any:
     engine, actor = current_services().engine, me().actor
     if task.assignee is None:
         engine.claim(task.id, actor)
-    engine.save_draft(task.id, actor, typed)
+    engine.save_task_draft(task.id, actor, typed)
     flash(f"Draft saved at {times().seconds(current_services().clock.now())}", "draft")
     return redirect(_address(task.id), 303)
 

@@ -1,0 +1,55 @@
+// The page's dialogs and menus: asking for a text, menus that close, telling something in a notice.
+
+export const byId = (id) => document.getElementById(id);
+
+// Asks for one text; `then` gets it. The dialog is in the page, so it works with keys and screen readers.
+export function ask(label, example, then, value = '') {
+  const dialog = byId('ask');
+  const input = dialog.querySelector('input');
+  dialog.querySelector('h2').textContent = label;
+  input.setAttribute('aria-label', label);
+  input.placeholder = example;
+  input.value = value;
+  dialog.onclose = () => {
+    const text = input.value.trim();
+    if (dialog.returnValue === 'ok' && text) then(text);
+  };
+  dialog.returnValue = '';
+  dialog.showModal();
+  input.select();
+}
+
+export function tell(title, text, kind = '') {
+  const box = document.createElement('div');
+  box.className = `notice ${kind}`;
+  box.setAttribute('role', kind === 'bad' ? 'alert' : 'status');
+  const head = document.createElement('h3');
+  head.textContent = title;
+  const body = document.createElement('p');
+  body.textContent = text;
+  const close = document.createElement('button');
+  close.type = 'button';
+  close.className = 'tight';
+  close.textContent = 'Close';
+  close.addEventListener('click', () => box.remove());
+  box.append(head, body, close);
+  byId('told').replaceChildren(box);
+}
+
+export function closeMenus(except = null) {
+  for (const menu of document.querySelectorAll('details.menu[open]')) if (menu !== except) menu.open = false;
+}
+
+export function menus() {
+  document.addEventListener('click', (event) => {
+    const inside = event.target.closest('details.menu');
+    if (!inside || event.target.closest('.drop a, .drop button')) closeMenus();
+    else closeMenus(inside);
+  });
+  document.addEventListener('keydown', (event) => {
+    const open = event.key === 'Escape' && document.querySelector('details.menu[open]');
+    if (!open) return;
+    open.open = false;
+    open.querySelector('summary').focus();
+  });
+}

@@ -1,0 +1,57 @@
+// What is being typed in the panel and is not yet in the diagram: handed over after a pause, on leaving the field, and
+// before anything is saved or checked.
+import { useEffect, useRef, useState } from 'preact/hooks';
+
+const PAUSE = 350;
+const pending = new Set();
+
+export function handOver() {
+  for (const flush of [...pending]) flush();
+}
+
+export const isTyping = () => pending.size > 0;
+
+// A text field's value and handlers. `commit` gets the text; with `late` only when the field is left or Enter is hit.
+export function useTyped(value, commit, late = false) {
+  const [text, setText] = useState(null);
+  const own = useRef({ text: null, timer: 0 }).current;
+  own.commit = commit;
+  if (!own.flush) {
+    own.flush = () => {
+      clearTimeout(own.timer);
+      pending.delete(own.flush);
+      const typed = own.text;
+      own.text = null;
+      if (typed !== null) own.commit(typed);
+    };
+  }
+  useEffect(() => own.flush, []);
+  return {
+    value: text ?? value,
+    onInput: (event) => {
+      own.text = event.currentTarget.value;
+      setText(own.text);
+      clearTimeout(own.timer);
+      if (!late) {
+        pending.add(own.flush);
+        own.timer = setTimeout(own.flush, PAUSE);
+      }
+    },
+    onBlur: () => {
+      own.flush();
+      setText(null);
+    },
+    onKeyDown: (event) => {
+      if (event.key === 'Escape') {
+        own.text = null;
+        clearTimeout(own.timer);
+        pending.delete(own.flush);
+        setText(null);
+        event.currentTarget.blur();
+      } else if (event.key === 'Enter' && event.currentTarget.tagName === 'INPUT') {
+        own.flush();
+        setText(null);
+      }
+    },
+  };
+}
