@@ -11,8 +11,11 @@ from flask import Flask
 from sqlalchemy import select
 
 import migrations
+from demo.clock import DemoClock
 from engine import SYSTEM, Bundle, Database, Engine
 from engine.errors import StaleBase
+from engine.folders import built_on
+from engine.store.once import hold_key
 from handlers import registry
 from handlers.catalogue import demo_catalogue, take_catalogue
 from handlers.contract import Clock, SystemClock
@@ -27,10 +30,12 @@ from handlers.ports import Ports
 from handlers.tables import Product
 from settings import ROOT, Settings, WrongSetting, load
 from web import create_web
-from web.accounts import demo_users, users
+from web.accounts import SEES_ALL, TEAMS, demo_users, users
 
 BUNDLE = (ROOT / "processes", ROOT / "forms")
 """The folders that are deployed together."""
+OF_THE_FOLDER = "the folder of this installation"
+"""Why a version was made when nobody gives a reason of their own."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +77,16 @@ def configure_logging() -> None:
 def build(
     settings: Settings, *, clock: Clock | None = None, counterparties: Counterparties | None = None
 ) -> Parts:
-    """Joins the parts. Changes nothing in the database yet; call `prepare` before the first command."""
+    """Joins the parts. Changes nothing in the database yet; call `prepare` before the first command.
+
+    Without a `clock`, a demo has its own, which all processes of its data folder share, and every other installation
+    the machine's.
+    """
     configure_logging()
-    clock = clock or SystemClock()
-    outside = counterparties or Counterparties()
+    settings.require_restored()
     var = settings.var
+    clock = clock or (DemoClock(var / "demo-clock") if settings.demo else SystemClock())
+    outside = counterparties or Counterparties()
     ledgers = var / "outside"
     mail: MailTransport = SmtpTransport(settings.smtp_url) if settings.smtp_url else OutboxTransport(var / "outbox")
     ports = Ports(
@@ -92,6 +102,7 @@ def build(
         renderer=Renderer(ROOT / "documents"),
         files=FileStore(var / "documents"),
         public_url=settings.site,
+        clock=clock,
     )
     try:
         database = Database(settings.database)
@@ -99,10 +110,12 @@ def build(
         raise WrongSetting(
             f"WAYBILL_DATABASE_URL cannot be used: its folder cannot be made ({error.strerror})."
         ) from None
-    return Parts(settings, clock, database, ports, Engine(database, registry(ports), clock))
+    engine = Engine(database, registry(ports), clock, consent_needed=settings.consent)
+    engine.teams = {team: team not in SEES_ALL for team in TEAMS}
+    return Parts(settings, clock, database, ports, engine)
 
 
-def prepare(parts: Parts) -> str | None:
+def prepare(parts: Parts, *, reason: str = OF_THE_FOLDER) -> str | None:
     """Makes an installation ready for commands: tables, process, and in demo mode people and catalogue.
 
     Returns a sentence when the folder's process could not be deployed because somebody deployed a newer version; the
@@ -113,14 +126,15 @@ def prepare(parts: Parts) -> str | None:
         migrations.upgrade(parts.database)
     else:
         migrations.require_current(parts.database)
-    return install(parts)
+    return install(parts, reason=reason)
 
 
-def install(parts: Parts) -> str | None:
-    """Deploys the folder's process, and in demo mode makes people and catalogue. See `prepare`."""
+def install(parts: Parts, *, reason: str = OF_THE_FOLDER) -> str | None:
+    """Deploys the folder's process when it has changed, and in demo mode makes people and catalogue. See `prepare`."""
     warning = None
     try:
-        parts.engine.deploy(Bundle.from_folders(*BUNDLE), SYSTEM, reason="the folder of this installation")
+        parts.engine.deploy(Bundle.from_folders(*BUNDLE), SYSTEM, reason=reason,
+                            built_on=built_on(BUNDLE[0]))
     except StaleBase as stale:
         warning = str(stale)
     if parts.settings.demo:
@@ -131,8 +145,10 @@ def install(parts: Parts) -> str | None:
 def _demo_data(parts: Parts) -> None:
     """Demo people and catalogue. WrongSetting when real people work here: their shop must not become a demo."""
     with parts.engine.transaction() as session:
+        hold_key(session, "demo data")  # several processes may be started at once
+        people = users(session)  # before the mark is looked for: another process may be writing both
         if not parts.settings.is_marked_demo:
-            if users(session):
+            if people:
                 raise WrongSetting("People have accounts here, so this is no demo: choose another WAYBILL_VAR.")
             parts.settings.mark_demo()
         demo_users(session)

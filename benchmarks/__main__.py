@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import throughput
 from benchmarks.meter import Cost
 from benchmarks.ours import MEASURED, MID_ORDER, Bench, engine_alone, whole_shop
 from benchmarks.stock import StockOrders
@@ -22,7 +23,7 @@ ORDERS = 10
 
 
 def main() -> None:
-    """Prints the two tables."""
+    """Prints the tables: what a command and an order cost, and what several workers manage."""
     with whole_shop() as shop:
         _record(shop)
         recording = shop.recording
@@ -35,6 +36,7 @@ def main() -> None:
                 ("Waybill, the whole shop", *_command(shop), *_order(shop)),
             ]
     _print(rows)
+    _print_rates(throughput.measure())
 
 
 def _record(shop: Bench) -> None:
@@ -133,6 +135,13 @@ def _print(rows: Sequence[tuple[str, float, str, str, float, str]]) -> None:
         "“Outside” is what external operations do outside a command (papers, mails, simulated companies); it is not "
         "in the CPU column."
     )
+
+
+def _print_rates(rates: list[throughput.Rate] | str) -> None:
+    if isinstance(rates, str):
+        print(f"Worker processes on PostgreSQL: left out, {rates}.")
+        return
+    Console(width=118).print(throughput.table(rates))
 
 
 if __name__ == "__main__":

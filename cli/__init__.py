@@ -6,9 +6,9 @@ import errno
 import sys
 
 import click
-from sqlalchemy.exc import DBAPIError, OperationalError
 
-from cli import demo, files, operations, people, processes, serve
+from cli import audit, backup, demo, files, operations, people, processes, serve
+from engine.errors import DatabaseTrouble
 from handlers.contract import WaybillError
 
 
@@ -18,13 +18,10 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except DatabaseTrouble as trouble:
+            click.echo(f"{trouble} ({trouble.cause})", err=True)
         except WaybillError as error:
             click.echo(str(error), err=True)
-        except DBAPIError as error:
-            if not (isinstance(error, OperationalError) or "not a database" in str(error.orig)):
-                raise
-            click.echo(f"The database cannot be used: {str(error.orig).strip().splitlines()[0]}. Look at "
-                       "WAYBILL_DATABASE_URL; without it, the database is waybill.db in WAYBILL_VAR.", err=True)
         except OSError as error:
             if error.errno == errno.EPIPE or error.strerror is None:
                 raise
@@ -43,6 +40,7 @@ def main() -> None:
 
 for command in (
     serve.run, serve.web, serve.worker, demo.demo, operations.db, processes.processes, files.catalogue, files.orders,
-    people.users, people.token, operations.jobs, operations.audit,
+    people.users, people.token, operations.jobs, audit.audit, backup.backup,
+    backup.restore,
 ):
     main.add_command(command)

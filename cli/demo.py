@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 import click
 from rich.console import Console
@@ -14,14 +13,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from app import Counterparties
+from cli.dispatch import waking
 from cli.installation import installation
+from demo.clock import DemoClock
 from demo.dice import Dice
 from demo.outside import PROCESS, CourierWorld
-from demo.run import DemoRun, JumpingClock
+from demo.run import DemoRun
 from demo.run import Progress as Reached
 from demo.tally import broken, happened
+from demo.turn import Turn
 from engine import Engine
-from settings import load
+from settings import DEMO_TURN, load
 
 INTERRUPTED = 130
 """What a shell makes of Ctrl-C."""
@@ -39,11 +41,20 @@ def demo(number: int, seed: int) -> None:
     Time jumps ahead when nobody has anything to do. A run that was broken off is taken up by giving it again. Exit 1
     if an order did not end or an invariant broke.
     """
-    clock, world = JumpingClock(datetime.now(UTC)), CourierWorld(Dice(seed))
+    world = CourierWorld(Dice(seed))
     outside = Counterparties(plan=world.plan, courier_faults=world.fault)
     console = Console()
-    with installation(load(demo=True), clock=clock, counterparties=outside) as parts:
-        run = DemoRun(parts.engine, parts.ports, clock, orders=number, seed=seed)
+    settings = load(demo=True)
+    turn = Turn(settings.var / DEMO_TURN)
+    with turn.taken() as mine:
+        if not mine:
+            click.echo("Another process plays the world outside. This run begins when it has finished.", err=True)
+    with (
+        installation(settings, counterparties=outside) as parts, waking(parts),
+        turn.taken(wait=True),  # servers and workers beside it leave the world to this run
+    ):
+        assert isinstance(parts.clock, DemoClock)
+        run = DemoRun(parts.engine, parts.ports, parts.clock, orders=number, seed=seed)
         with (_bar if console.is_terminal else _lines)(console, number) as report:
             try:
                 ended = run.run(report)

@@ -1,8 +1,8 @@
-"""`waybill db`, `jobs`, `audit`: looking after an installation."""
+"""`waybill db`, `jobs`: looking after an installation."""
 
 from __future__ import annotations
 
-import sys
+import json
 
 import click
 
@@ -39,7 +39,8 @@ def jobs() -> None:
 
 
 @jobs.command("list")
-@click.option("--state", type=click.Choice(["ready", "leased", "done", "dead", "withdrawn"]), default="dead",
+@click.option("--state", default="dead",
+              type=click.Choice(["ready", "leased", "done", "dead", "withdrawn", "resolved"]),
               show_default=True)
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 def list_jobs(state: str, limit: int) -> None:
@@ -53,28 +54,47 @@ def list_jobs(state: str, limit: int) -> None:
             click.echo(f"{job.id}  {job.order}  {what}  {job.attempts} attempts  {job.error or ''}".rstrip())
 
 
+@jobs.command("incidents")
+def list_incidents() -> None:
+    """List open incidents by cause, the cause that stops most orders first."""
+    with installation() as parts:
+        found = parts.engine.incidents()
+    if not found:
+        click.echo("There are no incidents.", err=True)
+    for one in found:
+        orders = f"{one.orders} order{'' if one.orders == 1 else 's'}"
+        click.echo(f"{one.count} × {one.cause}  {orders}, since {one.oldest:%Y-%m-%d %H:%M} UTC")
+
+
 @jobs.command("retry")
+@click.argument("job_id", required=False)
+@click.option("--all", "every", is_flag=True, help="Every incident.")
+@click.option("--cause", help="With --all: only those whose cause (see `jobs incidents`) holds this text.")
+def retry(job_id: str | None, every: bool, cause: str | None) -> None:
+    """Put an incident, or all of them, back to work, with the same keys."""
+    if (job_id is None) != every or (cause is not None and not every):
+        raise click.UsageError("Give the id of one job, or --all, perhaps with --cause TEXT.")
+    with installation() as parts:
+        if job_id is not None:
+            job = parts.engine.retry(job_id, OPERATOR)
+            click.echo(f"{job.order}: {job.operation or job.kind} will be tried again.")
+            return
+        for incident in parts.engine.incidents():
+            if cause is None or cause.lower() in incident.cause.lower():
+                tried = parts.engine.retry_all(OPERATOR, cause=incident.cause, most=incident.count)
+                click.echo(f"{sum(one.problem is None for one in tried)} × {incident.cause} will be tried again.")
+
+
+@jobs.command("resolve")
 @click.argument("job_id")
-def retry(job_id: str) -> None:
-    """Put an incident back to work, with the same key."""
+@click.option("--reason", required=True, help="What was done instead; it is kept in the history.")
+@click.option("--result", help="A JSON object: the result with which a waiting order goes on.")
+def resolve(job_id: str, reason: str, result: str | None) -> None:
+    """End an incident because its work was done by hand, or need not be done."""
+    try:
+        given = json.loads(result) if result is not None else None
+    except ValueError as error:
+        raise click.UsageError(f"--result is not JSON: {error}.") from error
     with installation() as parts:
-        job = parts.engine.retry(job_id, OPERATOR)
-        click.echo(f"{job.order}: {job.operation or job.kind} will be tried again.")
-
-
-@click.group()
-def audit() -> None:
-    """The history's chain of hashes."""
-
-
-@audit.command("verify")
-@click.argument("order", required=False)
-def verify(order: str | None) -> None:
-    """Check that no line of the history was changed, removed, inserted or moved."""
-    with installation() as parts:
-        faults = parts.engine.verify_audit(order)
-    for fault in faults:
-        click.echo(fault, err=True)
-    if faults:
-        sys.exit(1)
-    click.echo(f"The history of {order or 'every order'} is unbroken.")
+        job = parts.engine.resolve(job_id, OPERATOR, reason, given)
+        click.echo(f"{job.order}: {job.operation or job.kind} is resolved by hand.")

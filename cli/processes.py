@@ -1,31 +1,23 @@
-"""`waybill processes`: check, deploy, list, export."""
+"""`waybill processes`: check, deploy, list, consent, export."""
 
 from __future__ import annotations
 
-import json
-import re
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from app import BUNDLE, build
+from app import BUNDLE
+from cli.checking import check, report, with_rest
+from cli.comparing import diff
 from cli.installation import installation
+from cli.migrating import migrate
 from cli.operations import OPERATOR
-from engine import Bundle
-from engine.errors import CannotDeploy, Finding, NotFound
-from engine.findings import local
-from engine.lint import placed
-from engine.safe_xml import parse_xml
-from settings import load
-
-MAX_FILE = 5 * 1024 * 1024
-"""Bytes of one file of a bundle."""
-KINDS = (".bpmn", ".dmn", ".json")
-"""What is taken out of a folder."""
+from engine import Bundle, Engine
+from engine.bundling import drawn
+from engine.errors import CannotDeploy, Conflict, NotFound
+from engine.folders import built_on, put, write
+from engine.views import VersionView
 
 
 @click.group()
@@ -33,21 +25,9 @@ def processes() -> None:
     """Diagrams, decision tables and forms."""
 
 
-@processes.command("check")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def check(files: tuple[Path, ...], as_json: bool) -> None:
-    """Say whether files can be deployed: exit 0 yes, 1 no.
-
-    A diagram alone is checked together with the forms, tables and further diagrams of this installation.
-    """
-    bundle, findings = with_rest(files)
-    with tempfile.TemporaryDirectory() as folder:  # a check leaves no trace in the installation, and needs none
-        parts = build(load(var=Path(folder), demo=False, database_url=""))
-        findings += parts.engine.check(bundle)
-        parts.database.dispose()
-    report(findings, as_json=as_json)
-    sys.exit(1 if any(finding.severity == "error" for finding in findings) else 0)
+processes.add_command(check)
+processes.add_command(diff)
+processes.add_command(migrate)
 
 
 @processes.command("deploy")
@@ -56,11 +36,11 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 def deploy(files: tuple[Path, ...], reason: str) -> None:
     """Deploy files on top of this installation's folder, or the folder itself."""
     bundle, unread = with_rest(files)
-    with installation() as parts:
+    with installation(reason="" if files else reason) as parts:
         try:
             if unread:
                 raise CannotDeploy(unread)
-            for version in parts.engine.deploy(bundle, OPERATOR, reason=reason):
+            for version in parts.engine.deploy(bundle, OPERATOR, reason=reason, built_on=built_on(BUNDLE[0])):
                 click.echo(f"{version.key}: version {version.version} ({version.content_hash[:12]}).")
         except CannotDeploy as refused:
             report(refused.findings, as_json=False)
@@ -69,93 +49,72 @@ def deploy(files: tuple[Path, ...], reason: str) -> None:
 
 @processes.command("list")
 def list_versions() -> None:
-    """List the deployed versions, newest first."""
+    """List the versions, newest first, also those that wait for consent or were returned."""
     with installation() as parts:
         for v in parts.engine.versions():
             base = f" on {v.base_version}" if v.base_version else ""
             when = f"{v.deployed_at:%Y-%m-%d %H:%M} UTC"
-            click.echo(f"{v.key}  version {v.version}{base}  {v.content_hash[:12]}  {when}  {v.deployed_by}  "
-                       f"{v.open_instances} open  {v.reason}".rstrip())
+            by = f"{v.deployed_by}, consent by {v.consented_by}" if v.consented_by else v.deployed_by
+            click.echo(f"{v.key}  version {v.version}{base}  {v.content_hash[:12]}  {when}  {by}  {_state(v)}  "
+                       f"{v.reason}".rstrip())
+
+
+def _state(v: VersionView) -> str:
+    if v.state == "awaiting_consent":
+        return "waits for consent"
+    return f"{v.open_instances} open" if v.state == "deployed" else f"returned by {v.answered_by}: {v.answer}"
+
+
+@processes.command("consent")
+@click.argument("key")
+@click.argument("version", type=int)
+@click.option("--comment", default="", help="Kept with the version.")
+def consent(key: str, version: int, comment: str) -> None:
+    """Consent to a version that waits, and so deploy it."""
+    with installation() as parts:
+        try:
+            found = parts.engine.consent(key, version, OPERATOR, comment)
+        except CannotDeploy as refused:
+            report(refused.findings, as_json=False)
+            sys.exit(1)
+        click.echo(f"{found.key}: version {found.version} is deployed.")
 
 
 @processes.command("export")
 @click.argument("key")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--version", type=int, help="The newest if left out.")
-def export(key: str, folder: Path, version: int | None) -> None:
-    """Write the files of a deployed version into a folder."""
+@click.option("--overwrite", is_flag=True, help="Without FOLDER: also over changes that were never deployed.")
+def export(key: str, folder: Path | None, version: int | None, overwrite: bool) -> None:
+    """Write the files of a version into a folder.
+
+    Without FOLDER into this installation's own folders. They hold exactly the newest version then: files that it does
+    not have are removed, and the next start deploys nothing.
+    """
     with installation() as parts:
-        newest = max((v.version for v in parts.engine.versions(key)), default=None)
+        newest = next((v.version for v in parts.engine.versions(key) if v.state == "deployed"), None)
         if newest is None:
             raise NotFound(f"No process {key} is deployed. See them with: waybill processes list")
         wanted = newest if version is None else version
         bundle = parts.engine.bundle(key, wanted)
-    for name, data in bundle.files.items():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
-    click.echo(f"{len(bundle.files)} files of {key} version {wanted} are in {folder}.")
+        if folder is None and wanted != newest:
+            raise click.UsageError("This installation's folders hold the newest version. Name a folder for another.")
+        if folder is None:
+            _refuse_loss(parts.engine, key, overwrite=overwrite)
+    removed = put(bundle, *BUNDLE) if folder is None else write(bundle, folder)
+    where = folder or " and ".join(str(one) for one in BUNDLE)
+    click.echo(f"{len(bundle.files)} files of {key} version {wanted} are in {where}.")
+    for name in removed:
+        click.echo(f"{name} was removed.")
 
 
-def with_rest(paths: Iterable[Path]) -> tuple[Bundle, list[Finding]]:
-    """The given files (folders: what is in them) over those of the installation's folder, and what cannot be read.
-
-    A file takes the place of the one that bears its name or draws one of its processes.
-    """
-    given: dict[str, bytes] = {}
-    unread: list[Finding] = []
-    for path in paths:
-        try:
-            inside = list(_inside(path))
-            if not inside:
-                unread.append(_unread(path, "The folder holds no .bpmn, .dmn or .json file.", "Name the right folder."))
-            for file in inside:
-                name = re.sub(r"[^\w.-]", "_", file.name)
-                if name in given:
-                    unread.append(_unread(file, "Another of the given files bears this name.", "Rename one of them."))
-                given[name] = _read(file)
-        except OSError as error:
-            unread.append(_unread(path, f"The file cannot be read: {error.strerror}.", "Look at its name and rights."))
-    drawn = {id_ for name, data in given.items() for id_ in _defines(name, data)}
-    files = {
-        name: data for file, data in Bundle.from_folders(*BUNDLE).files.items()
-        if (name := file.rpartition("/")[2]) not in given and not drawn & _defines(name, data)
-    }
-    return Bundle(placed(files | given)), unread
-
-
-def _inside(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield from sorted(file for file in path.rglob("*") if file.is_file() and file.suffix in KINDS)
-    else:
-        yield path
-
-
-def _defines(name: str, data: bytes) -> set[str]:
-    """The ids of the processes and decisions in a file."""
-    if name.endswith(".json") or (root := parse_xml(data, name)[0]) is None:
-        return set()
-    return {child.get("id", "") for child in root if local(child) in ("process", "decision")}
-
-
-def _unread(path: Path, message: str, advice: str) -> Finding:
-    return Finding(str(path), None, None, None, "file-read", message, advice)
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_FILE + 1)  # one byte more than allowed: the linter says that it is too large
-
-
-def report(findings: Iterable[Finding], *, as_json: bool) -> None:
-    """Prints findings for a person or for a program."""
-    listed = list(findings)
-    if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in listed], indent=2))
-        return
-    for finding in listed:
-        click.echo(f"{finding.severity}: {finding} [{finding.rule}]")
-    errors = sum(finding.severity == "error" for finding in listed)
-    warnings = len(listed) - errors
-    click.echo(f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}." if listed
-               else "No problem was found.")
+def _refuse_loss(engine: Engine, key: str, *, overwrite: bool) -> None:
+    """Conflict when the installation's folders hold what would be lost: another process, or changes of their own."""
+    inside = Bundle.from_folders(*BUNDLE)
+    processes = {one.id for file, data in inside.files.items() for one in drawn(file, data)}
+    if processes and key not in processes:
+        raise Conflict(f"This installation's folders hold {', '.join(sorted(processes))} and not {key}. Name a folder.")
+    deployed = {v.content_hash for v in engine.versions() if v.state == "deployed"}
+    if inside.files and inside.content_hash not in deployed and not overwrite:
+        raise Conflict("This installation's folders hold changes that were never deployed, and they would be lost. "
+                       "Keep the changed files elsewhere, then give --overwrite.")

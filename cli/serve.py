@@ -10,24 +10,20 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
 
 import click
-from waitress.server import create_server
 
 from app import Counterparties, Parts, create_app
+from cli.dispatch import Dispatcher, dispatcher, waking
 from cli.installation import installation
+from cli.server import WebServer
 from demo.dice import Dice
 from demo.live import SEED, Live, scale_of
 from demo.outside import CourierWorld
-from engine import Worker
-from settings import Settings, WrongSetting, load
+from demo.turn import Turn
+from engine.errors import DatabaseTrouble
+from settings import DEMO_TURN, Settings, WrongSetting, load
 from web.accounts import DEMO_PASSWORD, users
-
-WEB_THREADS = 8
-MAX_REQUEST = 16 * 1024 * 1024
-"""Bytes of a request that the server reads at all; the pages and calls allow less."""
-
 
 _M_ARENA_MAX = -8
 """glibc's mallopt parameter (malloc.h): how many heaps threads share among themselves."""
@@ -74,17 +70,14 @@ def _opened(settings: Settings) -> Iterator[Parts]:
         yield parts
 
 
-def _worker(parts: Parts) -> Worker:
-    return Worker(parts.engine, threads=parts.settings.worker_threads)
-
-
 @contextmanager
-def _working(parts: Parts, worker: Worker) -> Iterator[None]:
+def _working(parts: Parts, worker: Dispatcher) -> Iterator[None]:
     """Runs the worker, and in the demo the world outside; lets both finish what they are at."""
     live = None
     if parts.settings.demo:
+        var = parts.settings.var
         live = Live(parts.engine, parts.ports, parts.clock, speed=parts.settings.demo_speed,
-                    opened=parts.settings.var / "demo-opened")
+                    opened=var / "demo-opened", turn=Turn(var / DEMO_TURN))
     try:
         worker.start()
         if live is not None:
@@ -105,7 +98,7 @@ def run(as_demo: bool) -> None:
     settings = load(demo=True) if as_demo else load()
     settings.require_secret_key()
     with _until_signal(), _opened(settings) as parts:
-        worker = _worker(parts)
+        worker = dispatcher(parts)
         with _listening(parts, worker.alive) as server, _working(parts, worker):
             _greet(parts)
             server.run()
@@ -117,28 +110,38 @@ def web() -> None:
     few_heaps()
     settings = load()
     settings.require_secret_key()
-    with _until_signal(), _opened(settings) as parts, _listening(parts) as server:
+    with (
+        _until_signal(), _opened(settings) as parts, waking(parts),
+        _listening(parts, lambda: _somebody_works(parts)) as server,
+    ):
         _greet(parts)
         server.run()
         click.echo("Stopping; what is running is finished.")
 
 
+def _somebody_works(parts: Parts) -> bool:
+    """Whether the workers, which run by themselves, leave nothing lying."""
+    try:
+        return not parts.engine.nobody_works()
+    except DatabaseTrouble:
+        return False  # nobody can, without it
+
+
 @click.command()
 def worker() -> None:
     """Do the background work only; in the demo, also play the bank, the couriers and new customers."""
-    with _until_signal(), _opened(load()) as parts, _working(parts, _worker(parts)):
+    with _until_signal(), _opened(load()) as parts, _working(parts, dispatcher(parts)):
         click.echo("Working.")
         threading.Event().wait()
 
 
 @contextmanager
-def _listening(parts: Parts, worker_alive: Callable[[], bool] | None = None) -> Iterator[Any]:
+def _listening(parts: Parts, worker_alive: Callable[[], bool]) -> Iterator[WebServer]:
     """The web server, which has its port and waits to be run."""
     settings = parts.settings
     app = create_app(parts=parts, worker_alive=worker_alive)
     try:
-        server = create_server(app, host=settings.host, port=settings.port, threads=WEB_THREADS, ident="waybill",
-                               channel_timeout=60, max_request_body_size=MAX_REQUEST)
+        server = WebServer(app, host=settings.host, port=settings.port)
     except ValueError:
         raise WrongSetting(f"WAYBILL_HOST cannot be used: {settings.host} is no address of a machine.") from None
     except OSError as error:

@@ -15,6 +15,7 @@ from demo.customers import order_form
 from demo.dice import Dice
 from demo.outside import PROCESS, Outside
 from demo.people import WEBSHOP, People
+from demo.turn import Turn
 from engine.views import TaskView
 from handlers.contract import WaybillError
 from handlers.orders import next_order_number, order_of_reference
@@ -41,6 +42,8 @@ FIRST_ORDERS: tuple[tuple[int, dict[str, Any]], ...] = (
 what is unusual about the order. With this seed, the courier loses the fifteenth."""
 NEW_ORDER_EVERY = timedelta(seconds=90)
 TICK_SECONDS = 0.5
+BAD_MOMENT_SECONDS = 2
+"""How long the simulation lets companies be that do not answer."""
 SLOWEST = 0.001
 """Below this speed the world would stand still for years: 0 is how to stop it."""
 
@@ -53,19 +56,22 @@ def scale_of(speed: float) -> float:
 class Live:
     """A thread that plays the world outside, and at the first start the people, up to different steps."""
 
-    def __init__(self, engine: Engine, ports: Ports, clock: Clock, *, speed: float, opened: Path) -> None:
+    def __init__(
+        self, engine: Engine, ports: Ports, clock: Clock, *, speed: float, opened: Path, turn: Turn
+    ) -> None:
         """`speed` 0 stops the simulation; 1 lets bank and couriers answer within seconds.
 
         `opened` is a file that is there once the first orders are under way: a start that was broken off before is
-        taken up by the next.
+        taken up by the next. Nothing is played while another process has its `turn`.
         """
-        self._engine, self._clock, self._speed, self._opened = engine, clock, speed, opened
+        self._engine, self._clock, self._speed, self._opened, self._turn = engine, clock, speed, opened, turn
         self._between_orders = NEW_ORDER_EVERY / max(speed, SLOWEST)
         self._dice = Dice(SEED)
         self._outside = Outside(engine, ports, self._dice, patience=scale_of(speed))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="demo", daemon=True)
         self._customers = 0
+        self._has_opened = False
 
     def start(self) -> None:
         if self._speed > 0:
@@ -77,20 +83,32 @@ class Live:
             self._thread.join(10)
 
     def _loop(self) -> None:
-        self._open()
         next_order = self._clock.now() + self._between_orders
         while not self._stopping.wait(TICK_SECONDS):
-            now = self._clock.now()
-            self._guarded(self.tick)
-            if now >= next_order:
-                next_order = now + self._between_orders
-                self._guarded(lambda: len(self.new_order()))
+            with self._turn.taken() as mine:
+                if not mine:
+                    continue
+                if not self._has_opened:
+                    self._open()
+                self._guarded(self.tick)
+                if self._clock.now() >= next_order:
+                    self._guarded(self._next_customer)
+                    next_order = self._clock.now() + self._between_orders
+
+    def _next_customer(self) -> int:
+        """Orders, unless somebody has just ordered: several processes may take turns in this."""
+        newest = self._engine.instances(PROCESS, limit=1).items
+        if newest and newest[0].started_at + self._between_orders > self._clock.now():
+            return 0
+        return len(self.new_order())
 
     def tick(self) -> int:
         """Bank, couriers and suppliers say what they have to say by now; returns how much that was."""
         return self._outside.tick(self._clock.now())
 
     def _open(self) -> None:
+        """Brings the first orders on their way, once."""
+        self._has_opened = True
         try:
             people = self.first_orders()
         except Exception:
@@ -109,6 +127,7 @@ class Live:
             return work()
         except WaybillError as error:
             log.warning("demo", error=str(error))
+            self._stopping.wait(BAD_MOMENT_SECONDS)
         except Exception:
             log.exception("demo")
         return 0

@@ -1,5 +1,5 @@
 """`waybill demo`: customers, people, bank and couriers take orders to their end on a clock that jumps ahead when nobody
-has anything to do."""
+has anything to do. Workers and servers beside it live in the same time and take part."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from engine.store.tables import Event, Instance
 from handlers.orders import next_order_number, order_of_reference
 
 if TYPE_CHECKING:
+    from demo.clock import JumpingClock
     from engine import Engine
     from handlers.ports import Ports
 
@@ -28,20 +29,6 @@ PLACED_AT_ONCE = 5
 _ABOUT_THEN = timedelta(minutes=15)
 _LONGEST = timedelta(days=400)
 """An order that has not ended after this much of the demo's time never will."""
-
-
-class JumpingClock:
-    """The demo's time: stands still while there is work, and jumps to whatever happens next."""
-
-    def __init__(self, start: datetime) -> None:
-        self._now = start
-
-    def now(self) -> datetime:
-        return self._now
-
-    def jump_to(self, at: datetime) -> None:
-        """Moves ahead; never back."""
-        self._now = max(self._now + timedelta(milliseconds=1), at)
 
 
 @dataclass(frozen=True, slots=True)
