@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from werkzeug.serving import make_server
 
 import app
+from engine.lint import guard
 from settings import load
 from tests.clock import MovableClock
 from tests.scenarios.shop import Shop
@@ -47,11 +49,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @dataclass
-class Site:
-    """The running installation: its address, the shop behind it, and orders at known places."""
+class Served:
+    """A running installation: its address, and the shop behind it."""
 
     address: str
     shop: Shop
+
+    def task(self, order: str) -> str:
+        """The path of the order's open task."""
+        found = next(t for t in self.shop.engine.order_tasks(order) if t.state == "open")
+        return f"/tasks/{found.id}"
+
+
+@dataclass
+class Site(Served):
+    """The installation of most tests, with orders at known places."""
+
     packing: str
     gate: str
     sent_back: str
@@ -60,38 +73,41 @@ class Site:
     closed: str
     doubtful: str
 
-    def task(self, order: str) -> str:
-        """The path of the order's open task."""
-        found = next(t for t in self.shop.engine.order_tasks(order) if t.state == "open")
-        return f"/tasks/{found.id}"
+
+@contextmanager
+def served(var: Path) -> Iterator[Served]:
+    """A new installation in a folder, served while the block runs."""
+    clock = MovableClock(datetime(2026, 11, 23, 8, 31, tzinfo=UTC))
+    parts = app.build(load(var=var, demo=True), clock=clock)
+    app.prepare(parts)
+    server = make_server("127.0.0.1", 0, app.create_app(parts=parts), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    with patch.object(guard, "PATIENCE", 50):  # a machine that is busy with other tests gives a check little time
+        yield Served(f"http://127.0.0.1:{server.server_port}", Shop(parts, clock))
+    server.shutdown()
+    thread.join()
+    parts.database.dispose()
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One installation for all tests of the folder; a test that changes an order places its own."""
-    clock = MovableClock(datetime(2026, 11, 23, 8, 31, tzinfo=UTC))
-    parts = app.build(load(var=tmp_path_factory.mktemp("var"), demo=True), clock=clock)
-    app.prepare(parts)
-    shop = Shop(parts, clock)
-    back = shop.places_order(name="Northgate School")
-    back.is_decided("approve_reservation", "send_back", comment="Take it from Malaysia.", step=3)
-    made = {
-        "packing": shop.places_order(name="Hansen & Söhne").goes_to("package_products").number,
-        "gate": shop.places_order(name="Lumen Optics").number,
-        "sent_back": back.number,
-        "pickup": shop.places_order(name="Atelier Dubois").goes_to("confirm_pickup").number,
-        "cancelled": shop.places_order(name="Ama Boateng").is_cancelled().number,
-        "closed": shop.places_order(name="Penang Marine").goes_to_its_end().number,
-        "doubtful": shop.places_order(name="Sofia Marques", phone="12").number,
-    }
-    clock.advance(hours=1)
-    server = make_server("127.0.0.1", 0, app.create_app(parts=parts), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Site(f"http://127.0.0.1:{server.server_port}", shop, **made)
-    server.shutdown()
-    thread.join()
-    parts.database.dispose()
+    with served(tmp_path_factory.mktemp("var")) as running:
+        shop = running.shop
+        back = shop.places_order(name="Northgate School")
+        back.is_decided("approve_reservation", "send_back", comment="Take it from Malaysia.", step=3)
+        made = {
+            "packing": shop.places_order(name="Hansen & Söhne").goes_to("package_products").number,
+            "gate": shop.places_order(name="Lumen Optics").number,
+            "sent_back": back.number,
+            "pickup": shop.places_order(name="Atelier Dubois").goes_to("confirm_pickup").number,
+            "cancelled": shop.places_order(name="Ama Boateng").is_cancelled().number,
+            "closed": shop.places_order(name="Penang Marine").goes_to_its_end().number,
+            "doubtful": shop.places_order(name="Sofia Marques", phone="12").number,
+        }
+        shop.clock.advance(hours=1)
+        yield Site(running.address, shop, **made)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from engine.definitions import Bundle
+from engine.views import Actor
 from tests.browser.conftest import AXE, Open, Site
+from tests.gift_wrap import REASON, with_gift_wrap
 
 Where = Callable[[Site], str]
 PAGES: dict[str, tuple[str | None, Where]] = {
@@ -25,19 +28,38 @@ PAGES: dict[str, tuple[str | None, Where]] = {
     "order closed": ("sales", lambda site: f"/orders/{site.closed}"),
     "cancel": ("sales", lambda site: f"/orders/{site.packing}/cancel"),
     "board": ("owner", lambda _: "/board"),
-    "incidents": ("owner", lambda _: "/incidents"),
+    "no incidents": ("owner", lambda _: "/incidents"),
+    "incidents": ("owner", lambda site: _incident(site) and "/incidents"),
+    "incident": ("finance", lambda site: f"/incidents/{_incident(site)}"),
+    "messages": ("owner", lambda site: _messages(site, "")),
+    "messages that are kept": ("finance", lambda site: _messages(site, "?state=waiting")),
+    "message": ("owner", lambda site: _messages(site, "/1")),
     "stock": ("warehouse", lambda _: "/stock"),
     "people": ("admin", lambda _: "/people"),
     "mails": ("sales", lambda _: "/mails"),
     "mail": ("sales", lambda _: "/mails/1"),
     "processes": ("analyst", lambda _: "/processes"),
     "version": ("analyst", lambda _: "/processes/order_fulfillment/1"),
+    "version that waits": ("analyst-2", lambda site: f"/processes/order_fulfillment/{waiting_version(site)}"),
+    "own version": ("analyst", lambda site: f"/processes/order_fulfillment/{waiting_version(site)}"),
+    "what it does": ("owner", lambda site: f"/processes/order_fulfillment/{waiting_version(site)}/impact"),
     "more": ("shipping", lambda _: "/more"),
     "not there": ("sales", lambda _: "/orders/WB-1"),
     "track": (None, lambda site: _tracking(site, site.pickup)),
     "track delivered": (None, lambda site: _tracking(site, site.closed)),
 }
-MAIN = ("sign-in", "inbox", "task", "gate sent back", "gate blocked", "order", "orders", "board", "track")
+MAIN = (
+    "sign-in", "inbox", "task", "gate sent back", "gate blocked", "order", "orders", "board", "track", "messages",
+    "message", "incidents", "incident", "processes", "version that waits",
+)  # fmt: skip
+
+
+def waiting_version(site: Site) -> int:
+    """A version that waits for the second analyst's consent."""
+    engine = site.shop.engine
+    bundle = Bundle(with_gift_wrap(engine.bundle("order_fulfillment", 1).files))
+    asked = engine.propose(bundle, Actor("analyst"), reason=REASON, base_version=1, key="order_fulfillment")
+    return next(version.version for version in asked if version.key == "order_fulfillment")
 
 
 def _tracking(site: Site, order: str) -> str:
@@ -45,6 +67,29 @@ def _tracking(site: Site, order: str) -> str:
 
     with site.shop.engine.reading() as session:
         return f"/track/{session.get_one(Order, order).track_token}"
+
+
+def _incident(site: Site) -> str:
+    """The job of an order whose step failed."""
+    if not site.shop.engine.incidents():
+        site.shop.replaces("inventory.check", _fails)
+        site.shop.places_order(name="Prishtina Optika")
+        site.shop.replaces("inventory.check", None)
+    return str(site.shop.engine.incidents()[0].jobs[0].id)
+
+
+def _fails(call: object, region: str) -> object:
+    raise LookupError(f"The region {region} has no stock-keeping system at 10.1.4.17, port 8443 did not answer in time")
+
+
+def _messages(site: Site, what: str) -> str:
+    """The page of messages, when there are some: about an ended order, about none, and one that is early."""
+    for order, message_id in ((site.closed, "again"), ("WB-99999", "astray"), (site.pickup, "early")):
+        site.shop.engine.deliver(
+            "courier.reported", order, {"status": "delayed", "booking": "CA-2026-000417", "place": "Leipzig",
+                                        "note": "The van has broken down near Halle, tomorrow at the latest."},
+            source="webhook", message_id=message_id)  # fmt: skip
+    return f"/messages{what}"
 
 
 def _violations(page: Any) -> list[str]:

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,13 +61,14 @@ class House:
             if process.poll() is None:
                 process.kill()
             process.communicate()
+        self.started.clear()
 
     def ask(self, statement: str) -> list[Any]:
         """Rows of the SQLite database; none while there are no tables yet."""
         path = self.var / "waybill.db"
         if not path.exists():
             return []
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30) as connection:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
             try:
                 return connection.execute(statement).fetchall()
             except sqlite3.OperationalError:

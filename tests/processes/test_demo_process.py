@@ -38,11 +38,11 @@ def test_a_demo_says_how_far_it_is_and_fails_when_something_is_wrong(house: Hous
 
     with sqlite3.connect(house.var / "waybill.db") as connection:
         connection.execute("update stock set on_hand = on_hand + 1 where sku = 'product-a' and region = 'europe'")
-        connection.execute("update event set body = replace(body, '{', '[') where seq = 3")
+        connection.execute("update event set actor = 'somebody' where seq = 3")
     code, output = house.does("demo", "--orders", "0", "--seed", "3")
     assert code == 1
     assert "BROKEN  stock: ('product-a', 'europe') has" in output
-    assert "event 3: its content does not match its hash; the row was changed." in output
+    assert "WB-10001: event 3: its content does not match its hash; the row was changed." in output
     assert ENDED not in output
 
     code, output = house.does("audit", "verify", "WB-10001")

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import signal
 import socket
+import socketserver
+import sqlite3
 import stat
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from tests.conftest import POSTGRES
-from tests.processes.house import House, Server
+from tests.processes.house import PATIENCE, House, Server
 from tests.web.api_world import order_body
 
 pytestmark = pytest.mark.slow
@@ -56,6 +63,111 @@ def test_a_killed_server_goes_on_where_it_was(house: House) -> None:
     assert again.stop()[0] == 0
     assert house.does("audit", "verify") == (0, "The history of every order is unbroken.\n")
     assert house.ask("select 1 from job where state = 'dead'") == []
+
+
+def test_a_request_under_way_is_answered_before_the_server_ends(house: House) -> None:
+    """SIGTERM while a command waits for the database: it is committed and answered, then the process ends with 0."""
+    server = house.serves("run", "--demo")
+    server.until((house.var / "demo-opened").exists, "opened")
+    token = house.does("token", "create", "--user", "sales")[1].strip()
+    answers: list[tuple[int, Any]] = []
+    with closing(sqlite3.connect(house.var / "waybill.db", isolation_level=None)) as other:
+        other.execute("begin immediate")
+        asking = Thread(target=lambda: answers.append(server.post("/api/v1/orders", order_body(), token, "in flight")))
+        asking.start()
+        server.until(lambda: under_way(server) > 0, "asked")
+        server.process.send_signal(signal.SIGTERM)
+        server.until(lambda: server.get("/healthz")[0] == 0, "closed to others")
+        assert server.process.poll() is None
+        other.execute("rollback")
+    asking.join()
+    output, _ = server.process.communicate(timeout=PATIENCE)
+
+    [(status, order)] = answers
+    assert status == 201, order
+    assert (server.process.returncode, output.endswith("Stopped.\n")) == (0, True), output
+    assert house.ask(f"select 1 from orders where number = '{order['number']}'") == [(1,)]
+    assert house.ask("select 1 from job where state = 'leased'") == []
+
+
+def test_a_job_under_way_is_finished_before_the_server_ends(house: House) -> None:
+    """SIGTERM while a mail is handed over: the mail server answers, the mail counts as sent, nothing stays held."""
+    with MailServer() as mails:
+        house.variables["WAYBILL_SMTP_URL"] = f"smtp://127.0.0.1:{mails.server_address[1]}"
+        server = house.serves("run", "--demo")
+        server.until(mails.asked.is_set, "handing a mail over")
+        server.process.send_signal(signal.SIGTERM)
+        server.until(lambda: server.get("/healthz")[0] == 0, "closed")
+        assert house.ask("select 1 from job where state = 'leased' and operation = 'mail.send'")
+        mails.may_answer.set()
+        output, _ = server.process.communicate(timeout=PATIENCE)
+
+    assert (server.process.returncode, "Traceback" in output) == (0, False), output
+    assert house.ask("select 1 from job where state = 'leased'") == []
+    [(sent,)] = house.ask("select count(*) from job where state = 'done' and operation = 'mail.send'")
+    assert sent == mails.taken > 0
+
+
+class MailServer(socketserver.ThreadingTCPServer):
+    """Takes every mail, once it may."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handover)
+        self.asked, self.may_answer, self.taken = Event(), Event(), 0
+        Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Handover(socketserver.StreamRequestHandler):
+    server: MailServer
+
+    def handle(self) -> None:
+        self.server.asked.set()
+        self.server.may_answer.wait(PATIENCE)
+        self.wfile.write(b"220 here\r\n")
+        while line := self.rfile.readline():
+            answers = {b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
+            self.wfile.write(answers.get(line[:4].upper(), b"250 yes\r\n"))
+            if line.upper().startswith(b"DATA"):
+                while self.rfile.readline() not in (b".\r\n", b""):
+                    pass
+                self.server.taken += 1
+                self.wfile.write(b"250 taken\r\n")
+
+
+def under_way(server: Server) -> int:
+    """Connections to the server that are open."""
+    port = f":{int(server.url.rpartition(':')[2]):04X}"
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(line.split()[1].endswith(port) and line.split()[3] == "01" for line in lines)
+
+
+def test_a_server_under_load_ends_without_a_word_of_complaint(house: House) -> None:
+    """Whoever was let in is answered whole; whoever comes later is not let in; the log says nothing of sockets."""
+    server = house.serves("run", "--demo")
+    seen: list[Any] = []
+
+    def asks() -> None:
+        while True:
+            try:
+                with urllib.request.urlopen(server.url + "/sign-in", timeout=30) as answer:
+                    seen.append((answer.status, answer.read().endswith(b"</html>") or answer.read()[-20:]))
+            except urllib.error.URLError as error:
+                seen.append(error.reason)
+                return
+
+    askers = [Thread(target=asks) for _ in range(12)]
+    for asker in askers:
+        asker.start()
+    server.until(lambda: len(seen) > 100, "asked often")
+    code, output = server.stop()
+    for asker in askers:
+        asker.join()
+
+    assert (code, "Bad file descriptor" in output, "Traceback" in output) == (0, False, False), output
+    assert {type(last) for last in seen if not isinstance(last, tuple)} == {ConnectionRefusedError}
+    assert {answer for answer in seen if isinstance(answer, tuple)} == {(200, True)}
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(house: House) -> None:

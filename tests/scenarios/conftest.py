@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 from sqlalchemy import MetaData, Table, insert, select
+from sqlalchemy.orm import Session
 
 import app
 from app import Counterparties, Parts
@@ -54,8 +55,8 @@ def outside() -> Outside:
 
 
 @pytest.fixture(scope="session")
-def library() -> Library:
-    """The parsed diagrams: every test has the same ones, and parsing takes longer than most tests."""
+def shipped() -> Library:
+    """The shipped diagrams, parsed once: that takes longer than most tests."""
     return Library()
 
 
@@ -96,6 +97,14 @@ def empty(database: Database) -> None:
     with database.engine.begin() as connection:
         for table in reversed(_tables()):
             connection.execute(table.delete())
+
+
+@pytest.fixture
+def library(database: Database, shipped: Library) -> Library:
+    """The parsed diagrams. What a test deploys stays its own: the next one's ids mean something else."""
+    with database.engine.connect() as connection, Session(connection) as session:
+        shipped.newest(session, "order_fulfillment")
+    return shipped.copy()
 
 
 @pytest.fixture(params=["sqlite", POSTGRES])

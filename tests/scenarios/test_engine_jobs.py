@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from engine.errors import NotFound
-from engine.jobs import Claim, retry_after
+from engine.jobs import Claim
 from engine.store.tables import Job
 from engine.views import Actor
 from tests.scenarios.conftest import SQLITE_ONLY
@@ -73,7 +73,7 @@ def test_a_worker_that_wakes_too_late_breaks_nothing_by_failing(shop: Shop) -> N
     lease_ends(shop, zombie)
     shop.engine.run_job(claim_of(shop, "payment.capture"))
 
-    shop.engine._fail(zombie, "too late", attempts=1)
+    shop.engine._fail(zombie, "too late", allowed=1)
 
     assert not order.incidents()
 
@@ -101,6 +101,39 @@ def test_a_retry_of_what_is_not_there_says_so(shop: Shop) -> None:
     """NotFound, not a crash."""
     with pytest.raises(NotFound):
         shop.engine.retry("nothing", OWNER)
+
+
+def test_it_is_seen_when_nobody_works(shop: Shop) -> None:
+    """A job that waits for over a minute while no worker holds any: the workers are gone, not busy."""
+    in_capture(shop)
+    assert not shop.engine.nobody_works()
+
+    shop.clock.advance(seconds=61)
+    assert shop.engine.nobody_works()
+
+    claim = shop.engine.claim_next()
+    assert claim is not None
+    assert not shop.engine.nobody_works()
+    lease_ends(shop, claim)
+    assert shop.engine.nobody_works()
+
+
+def test_one_job_is_claimed_by_its_id(shop: Shop) -> None:
+    """Only when it is due and nobody holds it; others that are due longer do not matter."""
+    order = in_capture(shop)
+    [capture] = [job for job in shop.engine.jobs(state="ready").items if job.operation == "payment.capture"]
+    [reminder, *_] = [job for job in shop.engine.jobs(state="done").items if job.order == order.number]
+
+    claim = shop.engine.claim_job(capture.id)
+
+    assert claim is not None
+    assert claim.id == capture.id
+    assert shop.engine.claim_job(capture.id) is None, "it is held"
+    assert shop.engine.claim_job(reminder.id) is None, "it is done"
+    lease_ends(shop, claim)
+    again = shop.engine.claim_job(capture.id)
+    assert again is not None
+    assert again.fence == claim.fence + 1
 
 
 def test_an_idle_worker_leaves_nothing_behind(shop: Shop) -> None:
@@ -148,20 +181,3 @@ def test_nobody_is_reminded_of_what_is_done(shop: Shop) -> None:
     shop.time_passes(hours=3)
 
     assert [e for e in order.history() if e.kind == "reminder" and e.element != "confirm_pickup"] == []
-
-
-# --- how long is waited
-
-
-def test_waiting_grows_to_five_minutes() -> None:
-    """One second, two, four … at most five minutes, each with a quarter to either side."""
-    for attempt in range(1, 20):
-        usual = min(2 ** (attempt - 1), 300)
-        waits = [retry_after(attempt, f"order:{n}").total_seconds() for n in range(50)]
-        assert usual * 0.75 <= min(waits) < max(waits) <= usual * 1.25
-
-
-def test_waiting_follows_from_the_key() -> None:
-    """The same job waits the same time wherever it is asked; different jobs do not come back together."""
-    assert retry_after(3, "a") == retry_after(3, "a")
-    assert retry_after(3, "a") != retry_after(3, "b")

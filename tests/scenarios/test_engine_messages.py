@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
 
-from engine.errors import InvalidForm
+from engine.errors import DatabaseTrouble, InvalidForm
 from engine.store.tables import Message
 from tests.scenarios.shop import Shop
 
@@ -105,7 +104,7 @@ def test_a_message_waits_for_the_command_that_is_under_way(shop: Shop) -> None:
         Unit.lock(shop.engine, session, SYSTEM, key=order.number)
         event.listen(impatient, "begin", hurry)
         try:
-            with pytest.raises(OperationalError):
+            with pytest.raises(DatabaseTrouble):
                 shop.engine.deliver("stock.arrived", order.number, {}, source="c", message_id="1")
         finally:
             event.remove(impatient, "begin", hurry)

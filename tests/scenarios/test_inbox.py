@@ -55,7 +55,7 @@ def test_a_task_that_another_has_is_refused_by_name(shop: Shop, order: OrderHand
     for attempt in (
         lambda: shop.engine.claim(task.id, BEN),
         lambda: shop.engine.release(task.id, BEN),
-        lambda: shop.engine.save_draft(task.id, BEN, {"x": 1}),
+        lambda: shop.engine.save_task_draft(task.id, BEN, {"x": 1}),
         lambda: shop.engine.complete(task.id, BEN, data),
         lambda: shop.engine.assign(task.id, BEN, BEN),
     ):
@@ -89,7 +89,7 @@ def test_a_draft_is_kept_as_it_is(shop: Shop, order: OrderHandle) -> None:
     task, draft = order.task(STEP), {"city": "", "lines": "not yet", "x": [None, 1.5, True]}
     events = len(order.history())
 
-    shop.engine.save_draft(task.id, ANN, draft)
+    shop.engine.save_task_draft(task.id, ANN, draft)
 
     assert order.detail(STEP, BEN).draft == draft
     assert len(order.history()) == events
@@ -101,7 +101,7 @@ def test_a_draft_is_kept_as_it_is(shop: Shop, order: OrderHandle) -> None:
 def test_a_draft_that_cannot_be_kept_is_refused(shop: Shop, order: OrderHandle, draft: Any) -> None:
     """Bad input, not a crash."""
     with pytest.raises(InvalidForm):
-        shop.engine.save_draft(order.task(STEP).id, ANN, draft)
+        shop.engine.save_task_draft(order.task(STEP).id, ANN, draft)
 
 
 def test_a_task_that_is_done_cannot_be_done_again(shop: Shop, order: OrderHandle) -> None:
@@ -112,7 +112,7 @@ def test_a_task_that_is_done_cannot_be_done_again(shop: Shop, order: OrderHandle
     for attempt in (
         lambda: shop.engine.claim(task.id, BEN),
         lambda: shop.engine.complete(task.id, BEN, data),
-        lambda: shop.engine.save_draft(task.id, BEN, {}),
+        lambda: shop.engine.save_task_draft(task.id, BEN, {}),
         lambda: shop.engine.assign(task.id, ADMIN, BEN),
     ):
         with pytest.raises(AlreadyDone):
@@ -142,7 +142,7 @@ def test_a_task_of_another_team_is_not_there(shop: Shop, order: OrderHandle) -> 
             lambda task_id=task_id: shop.engine.task(task_id, other),
             lambda task_id=task_id: shop.engine.claim(task_id, other),
             lambda task_id=task_id: shop.engine.complete(task_id, other, data),
-            lambda task_id=task_id: shop.engine.save_draft(task_id, other, {}),
+            lambda task_id=task_id: shop.engine.save_task_draft(task_id, other, {}),
         ):
             with pytest.raises(NotFound):
                 attempt()
@@ -158,7 +158,7 @@ def test_owner_and_admin_see_every_task_and_do_none(shop: Shop, order: OrderHand
     for attempt in (
         lambda: shop.engine.claim(task.id, ADMIN),
         lambda: shop.engine.complete(task.id, ADMIN, data),
-        lambda: shop.engine.save_draft(task.id, ADMIN, {}),
+        lambda: shop.engine.save_task_draft(task.id, ADMIN, {}),
     ):
         with pytest.raises(NotAllowed):
             attempt()

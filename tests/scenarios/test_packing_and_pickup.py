@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from engine.errors import InvalidForm
 from handlers.couriers.embedded import Fault
 from handlers.couriers.journeys import Plan
+from handlers.couriers.operations import BookCourier, Booked, BookingRequest
 from handlers.tables import Shipment
 from tests.scenarios.conftest import SQLITE_USUALLY, Outside
 from tests.scenarios.shop import PEOPLE, OrderHandle, Shop
@@ -178,25 +177,17 @@ def test_a_pickup_that_is_reported_before_the_booking_is_recorded_is_kept(shop: 
     order = shop.places_order().goes_to("package_products")
     seen: list[str] = []
 
-    class Quick:
+    class Quick(BookCourier):
         """Books, and the van is there before the answer."""
 
-        def __init__(self, shipped: Any) -> None:
-            self.shipped = shipped
-            self.prepare, self.record, self.refused = shipped.prepare, shipped.record, shipped.refused
-
-        def perform(self, request: Any, key: str) -> Any:
-            booked = self.shipped.perform(request, key)
+        def perform(self, request: BookingRequest, key: str) -> Booked:
+            booked = super().perform(request, key)
             seen.append(booked.reference)
             shop.engine.deliver("courier.picked_up", order.number, {"booking": booked.reference, "driver": "Jo"},
                                 source="courier", message_id="quick")
             return booked
 
-    book = shop.shipped("courier.book")
-    Quick.perform.__annotations__ = dict(type(book).perform.__annotations__)
-    Quick.perform.__globals__.update({n: v for n, v in type(book).perform.__globals__.items()
-                                      if n in ("BookingRequest", "Booked")})
-    shop.replaces("courier.book", Quick(book))
+    shop.replaces("courier.book", Quick(shop.engine.registry.ports))
 
     order.does("package_products")
 

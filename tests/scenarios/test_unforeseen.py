@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from engine.errors import Conflict
 from engine.views import Actor
-from handlers.contract import Call, External, Refused, TryAgain
+from handlers.contract import Call, External, GiveUp, Refused, TryAgain
+from handlers.couriers.operations import RETRY
 from handlers.tables import Order, Stock
 from tests.scenarios.shop import PEOPLE, OrderHandle, Shop
 
@@ -250,14 +252,34 @@ def test_a_decision_that_cannot_be_taken_is_kept(shop: Shop) -> None:
     assert order.incidents() == []
 
 
+def test_a_kept_decision_that_was_given_anew_leaves_no_incident(shop: Shop) -> None:
+    """Who signs again instead of waiting for the retry has signed: the retry of the kept decision passes."""
+    gate, approver = "approve_reservation", PEOPLE["stock-approver"]
+    order = shop.places_order(items=[{"sku": "product-b", "quantity": 60}])
+    task, snapshot = order.task(gate), order.detail(gate, approver).approval.snapshot
+    shop.replaces("inventory.submission", broken)
+    shop.engine.decide(task.id, approver, "approve", comment="", snapshot=snapshot)
+    shop.replaces("inventory.submission", None)
+
+    _, have, need = shop.engine.decide(task.id, approver, "approve", comment="", snapshot=snapshot)
+    assert (have, need) == (1, 2)
+    retry(shop, order)
+
+    assert order.incidents() == []
+    assert [s.actor for s in order.detail(gate, approver).approval.signatures] == ["stock-approver"]
+    order.is_decided(gate, by="stock-approver-2")
+    assert order.open_elements() != [gate]
+
+
 # --- external operations
 
 
 class Faulty(External):
-    """A shipped external operation, of which one part fails."""
+    """A shipped external operation, of which one part fails. Its retry policy is the shipped one."""
 
     def __init__(self, shipped: Any, part: str, error: Exception) -> None:
         self.shipped, self.part, self.error = shipped, part, error
+        self.retry = shipped.retry
         self.performed = 0
         self.keys: list[str] = []
         self.perform = self._perform  # type: ignore[method-assign]
@@ -287,6 +309,10 @@ class Faulty(External):
 
     def refused(self, call: Call, arguments: Any, refusal: Refused) -> None:
         self.shipped.refused(call, arguments, refusal)
+
+    def by_hand(self, call: Call, arguments: Any, reason: str, given: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        outcome: Mapping[str, Any] | None = self.shipped.by_hand(call, arguments, reason, given)
+        return outcome
 
 
 def faulty(shop: Shop, operation: str, part: str, error: Exception) -> Faulty:
@@ -348,9 +374,9 @@ def test_an_outside_company_that_does_not_answer_is_asked_longer(shop: Shop) -> 
     fault = faulty(shop, "courier.book", "perform", TryAgain("503"))
     order = shop.places_order().goes_to("package_products")
     order.does("package_products")
-    for _ in range(12):
-        shop.time_passes(minutes=10)
-    assert fault.performed == 8
+    for _ in range(16):
+        shop.time_passes(minutes=19)
+    assert fault.performed == RETRY.attempts
     [incident] = order.incidents()
     assert incident.error == "503"
 
@@ -360,6 +386,32 @@ def test_an_outside_company_that_does_not_answer_is_asked_longer(shop: Shop) -> 
     assert len(set(fault.keys)) == 1
     assert len(shop.parts.ports.couriers["courier_c"].bookings(order.number)) == 1
     assert order.open_elements() == ["confirm_pickup"]
+
+
+def test_what_trying_again_cannot_mend_is_an_incident_at_once(shop: Shop) -> None:
+    """A wrong password stays wrong: people hear of it after the first attempt, and a retry asks with the same key."""
+    fault = faulty(shop, "payment.capture", "perform", GiveUp("The provider does not know our account."))
+    order = shop.places_order()
+    order.is_approved("approve_reservation")
+
+    [incident] = order.incidents()
+    assert (incident.error, incident.attempts) == ("The provider does not know our account.", 1)
+    fault.part = ""
+    retry(shop, order)
+    assert order.open_elements() == ["approve_payment"]
+
+
+def test_a_provider_that_asks_to_be_left_alone_is_left_alone(shop: Shop) -> None:
+    """Retry-After counts when it is longer than we would have waited."""
+    fault = faulty(shop, "payment.capture", "perform", TryAgain("Come back later.", after=timedelta(hours=2)))
+    order = shop.places_order()
+    order.is_approved("approve_reservation")
+
+    shop.time_passes(hours=1, minutes=59)
+    assert fault.performed == 1
+    shop.time_passes(minutes=1)
+
+    assert fault.performed == 2
 
 
 def test_what_was_performed_is_never_performed_again(shop: Shop) -> None:

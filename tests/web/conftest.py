@@ -23,6 +23,8 @@ def installation(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
     path = folder / "waybill.db"
     shutil.copy(sqlite_template, path)
     world = open_shop(f"sqlite:///{path}", MovableClock(datetime(2026, 11, 23, 8, 0, tzinfo=UTC)), folder)
+    with world.engine.reading() as session:
+        world.engine.library.newest(session, "order_fulfillment")
     with world.database.engine.connect() as connection:
         connection.rollback()
         connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -36,7 +38,7 @@ def world(tmp_path: Path, clock: MovableClock, installation: tuple[Path, Library
     template, library = installation
     path = tmp_path / "waybill.db"
     shutil.copy(template, path)
-    world = open_shop(f"sqlite:///{path}", clock, tmp_path, installed=library)
+    world = open_shop(f"sqlite:///{path}", clock, tmp_path, installed=library.copy())  # versions of its own
     yield world
     world.database.dispose()
 

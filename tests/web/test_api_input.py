@@ -188,11 +188,15 @@ def test_every_conflict_and_refusal_has_a_status_of_its_own() -> None:
         engine_errors.TakenByAnother: engine_errors.TakenByAnother("priya"),
         engine_errors.InvalidForm: engine_errors.InvalidForm([FieldError("/a", "no")]),
         engine_errors.CannotDeploy: engine_errors.CannotDeploy([]),
+        engine_errors.DraftChanged: engine_errors.DraftChanged("why", by="ines", at=datetime.now(UTC), revision=2),
+        engine_errors.DatabaseTrouble: engine_errors.DatabaseTrouble("why", kind="full", cause="why", retry_after=1),
     }
 
     statuses = {one.__name__: problems.problem_of(made.get(one) or one("why")).kind.status for one in raised}
 
-    assert {name: status for name, status in statuses.items() if status >= 500} == {"DatabaseBehind": 503}
+    assert {name: status for name, status in statuses.items() if status >= 500} == {
+        "DatabaseAhead": 503, "DatabaseBehind": 503, "DatabaseTrouble": 503,
+    }
 
 
 def test_types_end_as_the_contract_names_them() -> None:

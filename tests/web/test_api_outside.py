@@ -118,7 +118,7 @@ def test_a_message_is_taken_once(each_world: World) -> None:
     assert [answer.status_code for answer in answers] == [202, 200]
     assert [answer.json for answer in answers] == [
         {"id": "msg-1", "accepted": True},
-        {"id": "msg-1", "accepted": False},
+        {"id": "msg-1", "accepted": False, "differs": False, "detail": "It had come before. Nothing was done again."},
     ]
     assert stored_messages(each_world) == 1
 
@@ -233,6 +233,7 @@ def an_own_process() -> ProcessVersion:
     return ProcessVersion(
         key="sample", name="Sample", version=1, content_hash=bundle.content_hash, bundle=bundle.pack(), origin="page",
         reason="", deployed_by="analyst", deployed_at=datetime(2026, 11, 23, tzinfo=UTC),
+        state="deployed", answered_at=None, answer="",
     )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from handlers.contract import FieldError
 from web import forms
-from web.pages.incidents import causes
 from web.pages.submissions import changes, describe
 from web.text import Times, duration, label, money, weight
 
@@ -225,8 +224,3 @@ def test_money_weight_and_codes_are_written_for_people() -> None:
     assert label("courier_c") == "Courier C"
     assert label("offer_discount") == "Offer Discount for Next Purchase"
     assert duration(timedelta(days=2, hours=3)) == "2 days"
-
-
-def test_no_jobs_make_no_causes() -> None:
-    """Nothing has given up."""
-    assert causes([]) == []

@@ -198,24 +198,6 @@ def test_who_may_not_cancel_sees_no_button(world: World) -> None:
     assert world.engine.instance(order).status == "open"
 
 
-def test_incidents_stand_together_by_cause_and_are_retried(world: World) -> None:
-    """Jobs that gave up for one reason make one cause; a retry takes them from the list."""
-    orders = [placed(world) for _ in range(2)]
-    jobs = [breaks(world, order) for order in orders]
-    who = visitor(world, "owner")
-
-    page = who.goes("/incidents")
-    assert "2 jobs gave up, of 1 cause" in page.text
-    for order in orders:
-        assert order in page.text
-
-    form = page.form("/incidents/retry")
-    assert sorted(form["job"]) == sorted(jobs)
-    after = who.sends("/incidents/retry", form)
-    assert "2 jobs are being tried again." in after.text
-    assert "Nothing has given up" in after.text
-
-
 def test_an_incident_stands_on_its_order(world: World) -> None:
     """With what went wrong, and a retry that comes back to the order."""
     order = placed(world)
@@ -231,7 +213,7 @@ def test_an_incident_stands_on_its_order(world: World) -> None:
 
 
 def test_a_transfer_that_nothing_waits_for_is_seen(world: World) -> None:
-    """The customer's money: on the order, on the page of incidents and by API, also after the order has ended."""
+    """The customer's money: on the order, on the page of messages and by API, also after the order has ended."""
     order = placed(world)
     payload = {"amount": 3552, "currency": "EUR", "reference": "TR-2", "payer": "Mia Tanaka"}
     world.send("bank.transfer_received", {"id": "second", "order": order, "payload": payload})
@@ -242,7 +224,7 @@ def test_a_transfer_that_nothing_waits_for_is_seen(world: World) -> None:
     assert f"{said} that nothing waits for" in page.text
     assert "TR-2" in page.text
     assert "taken if the order comes to wait for it" in page.text
-    row = who.goes("/incidents").find("//section[@id='unused']//tbody/tr")[0].text_content()
+    row = who.goes("/messages?state=waiting").find("//tbody/tr")[0].text_content()
     assert order in row
     assert said in row
     message = world.of("finance").get(f"/orders/{order}").json["unused_messages"][0]
@@ -521,12 +503,12 @@ def test_the_page_of_versions_is_called_as_the_menu_says(world: World) -> None:
     assert who.client.get(page.link("processes/order_fulfillment.bpmn")).mimetype == "application/xml"
 
 
-def test_a_pickup_that_is_known_already_is_no_incident(world: World) -> None:
+def test_a_pickup_that_is_known_already_calls_nobody(world: World) -> None:
     """The courier reports what the operator has confirmed: it stands on the order, and calls nobody."""
     order = placed(world)
     world.send("courier.picked_up", {"id": "van", "order": order, "payload": {"booking": "B-1"}})
     who = visitor(world, "finance")
-    assert order in who.goes("/incidents").text
+    assert order in who.goes("/messages?state=waiting").text
 
     with world.database.write() as session:
         session.add(
@@ -536,5 +518,5 @@ def test_a_pickup_that_is_known_already_is_no_incident(world: World) -> None:
             )
         )  # fmt: skip
 
-    assert order not in who.goes("/incidents").text
+    assert order not in who.goes("/messages?state=waiting").text
     assert "the pickup of booking B-1 was reported" in who.goes(f"/orders/{order}").text
