@@ -14,7 +14,7 @@ NODE_PATH_FIRST := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check bench clean
+.PHONY: help setup run test check bench crash clean
 
 help: ## Lists the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
@@ -25,8 +25,8 @@ setup: $(VENV)/.installed $(BUILT) ## Virtual environment, dependencies, page as
 run: setup ## Serves the demo on http://127.0.0.1:8000 (PORT=…), data in var/ (WAYBILL_VAR=…); Ctrl-C stops it
 	@exec $(BIN)/waybill run --demo
 
-test: setup ## Runs the tests; those of PostgreSQL and Chromium where these answer (ARGS=… for pytest)
-	@$(BIN)/python -m pytest -rs -n $(WORKERS) $(ARGS)
+test: setup ## Runs the tests; those of PostgreSQL, RabbitMQ and Chromium where these answer (ARGS=… for pytest)
+	@$(BIN)/python -m pytest -rs -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: setup ## Style, types, import contracts, forms and diagrams
 	$(BIN)/ruff check .
@@ -34,8 +34,11 @@ check: setup ## Style, types, import contracts, forms and diagrams
 	$(BIN)/lint-imports
 	$(BIN)/waybill processes check processes/*.bpmn processes/*.dmn
 
-bench: setup ## What a command and a whole order cost, beside the stock engine
+bench: setup ## What commands and orders cost beside the stock engine, and what several workers manage
 	@$(BIN)/python -m benchmarks
+
+crash: setup ## Kills processes at every point and at random on each backend; about an hour (ARGS=--quick: minutes)
+	@$(BIN)/python -m tests.crash $(ARGS)
 
 clean: ## Removes what set-up and tests have made; data in var/ stays
 	rm -rf $(VENV) $(PAGES)/node_modules web/static/build *.egg-info .pytest_cache .mypy_cache .ruff_cache \
@@ -59,7 +62,7 @@ $(NODES): $(PAGES)/package-lock.json | $(VENV)/.installed
 	@cd $(PAGES) && $(NODE_PATH_FIRST) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(BUILT): $(NODES) $(PAGES)/build.mjs $(wildcard $(PAGES)/src/*)
+$(BUILT): $(NODES) $(PAGES)/build.mjs $(wildcard $(PAGES)/src/* $(PAGES)/src/*/*)
 	@echo 'Building the page assets …'
 	@cd $(PAGES) && $(NODE_PATH_FIRST) node build.mjs
 	@touch $@
