@@ -158,23 +158,6 @@ def test_a_renamed_id_is_followed_by_what_names_it(opened: Open, site: Site) -> 
         expect(canvas.page.locator("#panel [role=alert]")).to_contain_text("Another element has the id close_order")
 
 
-def test_a_problem_with_one_way_out_is_mended_by_a_click(opened: Open, site: Site) -> None:
-    """The diagram is as it was but for the mending, and the draft is saved."""
-    with drafted(site) as draft:
-        canvas = Canvas(opened("analyst"), site, draft).opens()
-        canvas.finds("Package ordered products")
-        canvas.adds("user", "Gift wrap")
-        assert "No team does it." in canvas.problems()
-
-        row = canvas.page.locator("#problems tr", has_text="No team does it.")
-        row.get_by_role("button", name="Mend it").click()
-
-        expect(row).to_have_count(0)
-        assert canvas.properties("gift_wrap")["team"] == "warehouse"
-        canvas.finds("Gift wrap")
-        expect(canvas.page.locator("#p-team")).to_have_value("warehouse")
-
-
 # --- several people, and a server that is away ----------------------------------------------------------------------
 
 

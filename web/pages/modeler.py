@@ -74,18 +74,18 @@ def show(draft_id: str) -> Any:
             409, "This draft holds no diagram", "Import one, or discard the draft.",
             back=url_for("pages.modeler"), back_text="All drafts",
         )
-    deployed = _deployed(draft.key)
+    newest = next((version.version for version in _deployed(draft.key)), None)
     with services.database.read() as session:
         people = accounts.display_names(session)
     boot = {
         **facts, **teams(), "operations": operations(services.engine.registry), "newForm": NEW_SCHEMA,
         "id": draft.id, "key": draft.key, "revision": draft.revision, "state": draft.state, "file": file,
         "updatedAt": draft.updated_at.isoformat(), "csrf": generate_csrf(), "me": me().name, "people": people,
-        "now": services.clock.now().isoformat(),
+        "now": services.clock.now().isoformat(), "newest": newest,
     }  # fmt: skip
     return page_of(
         "modeler.html", section="modeler", draft=draft, boot=json.dumps(boot), facts=facts, file=file,
-        newest=deployed[0].version if deployed else None, consent_needed=services.engine.consent_needed,
+        newest=newest, consent_needed=services.engine.consent_needed,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import { fonts, open, overview, scrollTo } from './modeler/canvas.js';
 import { Checking } from './modeler/checking.js';
 import { ask, byId, closeMenus, menus, tell } from './modeler/dialogs.js';
 import { markFindings } from './modeler/marks.js';
+import { Mending } from './modeler/mending.js';
 import { showProblems } from './modeler/problems.jsx';
 import { handOver, isTyping } from './modeler/typing.js';
 
@@ -49,7 +50,16 @@ const checking = new Checking(draft, async () => {
 
 // --- problems ---
 const chosen = () => page.modeler?.get('selection', false)?.get()[0]?.id || '';
-const problems = showProblems(byId('problems'), { show, mend: readOnly ? null : mend });
+const mending = new Mending({
+  draft, taken: mended, onchange: () => problems.update({ missing: mending.missing, mending: mending.words }),
+}); // prettier-ignore
+const mends = {
+  mend: (finding, fix, button) => mending.one(finding, fix, button),
+  mendAll: (button) => mending.all(button),
+  showMissing: () => mending.show(),
+  hideMissing: () => mending.hide(),
+};
+const problems = showProblems(byId('problems'), { show, ...(readOnly ? {} : mends) });
 
 checking.onanswer = (state) => {
   problems.update({ state, file: page.file, chosen: chosen() });
@@ -75,23 +85,13 @@ async function show(finding) {
   if (folder && (await draft.flush())) location.assign(`/modeler/${boot.id}/${folder}/${encodeURIComponent(name)}`);
 }
 
-async function mend(finding, button) {
-  button.disabled = true;
-  try {
-    if (!(await draft.flush())) throw new Error('the draft is not saved');
-    const { file, element, fix } = finding;
-    const mended = await draft.call('POST', '/mend', { file, element, fix, revision: draft.revision });
-    draft.adopt(mended);
-    for (const name of mended.changed) {
-      const form = /^forms\/(.+(?<!\.ui)\.json)$/.exec(name)?.[1];
-      if (form && !boot.forms.some((each) => each.name === form)) boot.forms.push({ name: form, fields: [] });
-    }
-    await load(page.file, { keep: true });
-    if (file === page.file) scrollTo(page.modeler, element);
-  } catch (error) {
-    tell('It could not be mended', `${error.message}. Mend it by hand.`, 'bad');
-    button.disabled = false;
+async function mended(changedFiles, finding) {
+  for (const name of changedFiles) {
+    const form = /^forms\/(.+(?<!\.ui)\.json)$/.exec(name)?.[1];
+    if (form && !boot.forms.some((each) => each.name === form)) boot.forms.push({ name: form, fields: [] });
   }
+  await load(page.file, { keep: true });
+  if (finding?.file === page.file) scrollTo(page.modeler, finding.element);
 }
 
 // --- diagrams ---
@@ -129,6 +129,17 @@ async function change(file) {
   }
   history.replaceState(null, '', `?file=${encodeURIComponent(file.replace('processes/', ''))}`);
   await load(file, { text: draft.changed.get(file) ?? null });
+}
+
+// Somebody has deployed meanwhile; the analyst has taken over what that changed, and says so.
+async function buildOnNewest() {
+  try {
+    if (!(await draft.flush())) throw new Error('The draft is not saved');
+    await draft.call('PUT', '/base', { revision: draft.revision, base_version: boot.newest });
+    location.reload();
+  } catch (error) {
+    tell('The draft builds on what it did before', `${error.message}.`, 'bad');
+  }
 }
 
 function addForm(element) {
@@ -233,6 +244,7 @@ const acts = {
         tell('The title was not changed', error.message, 'bad');
       }
     }, byId('title').textContent), // prettier-ignore
+  rebase: buildOnNewest,
   import: () => byId('import').click(),
   bpmn: () => exportAs('bpmn'),
   svg: () => exportAs('svg'),

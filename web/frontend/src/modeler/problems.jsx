@@ -1,4 +1,5 @@
-// The list of problems below the canvas: each with its element, its line, what is wrong and what to do.
+// The list below the canvas: every problem with its element, its line, what is wrong and what to do; or, instead, what
+// keeps the diagram from running, in the order in which it is best mended, each with its fixes.
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { clockTime } from '../draft.js';
@@ -48,13 +49,87 @@ function Row({ finding, here, file, act }) {
       <td>{finding.message}</td>
       <td class="mute">
         {adviceOf(finding)}
-        {finding.fix && act.mend && (
-          <button type="button" class="tight" onClick={(event) => act.mend(finding, event.currentTarget)}>
-            Mend it
-          </button>
-        )}
+        {act.mend && <Fixes finding={finding} mend={act.mend} />}
       </td>
     </tr>
+  );
+}
+
+// The fix that follows from the diagram on a button of its own; what a person has to choose from in a list.
+function Fixes({ finding, mend }) {
+  const { fix, label, others = [], name, element, file } = finding;
+  const [other, setOther] = useState('');
+  if (!fix && !others.length) return null;
+  return (
+    <div class="fixes">
+      {fix && (
+        <button type="button" class="tight" onClick={(event) => mend(finding, fix, event.currentTarget)}>
+          {label || 'Mend it'}
+        </button>
+      )}
+      {others.length > 0 && (
+        <>
+          <select value={other} aria-label={`Fixes for ${name || element || file}`} onChange={(event) => setOther(event.currentTarget.value)}>
+            <option value="">{fix ? 'Or …' : 'Choose …'}</option>
+            {others.map((each) => (
+              <option key={each.fix} value={each.fix}>
+                {each.label}
+              </option>
+            ))}
+          </select>
+          {other && (
+            <button type="button" class="tight" onClick={(event) => mend(finding, other, event.currentTarget)}>
+              Do it
+            </button>
+          )}
+        </>
+      )}
+    </div>
+  );
+}
+
+// What is missing until the diagram runs.
+function Missing({ view }) {
+  const { missing, file, chosen, act } = view;
+  const sure = missing.filter((each) => each.fix).length;
+  const needed = missing.filter((each) => each.needed).length;
+  return (
+    <>
+      <div class="head">
+        <h2>
+          {needed === 0 ? 'It can run' : needed === 1 ? '1 thing is missing until it runs' : `${needed} things are missing until it runs`}{' '}
+          <span class="mute small light" role="status">
+            {view.mending}
+          </span>
+        </h2>
+        <div class="tools small">
+          {sure > 0 && (
+            <button type="button" class="tight" onClick={(event) => act.mendAll(event.currentTarget)}>
+              {sure === 1 ? 'Mend the one that is clear' : `Mend the ${sure} that are clear`}
+            </button>
+          )}
+          <button type="button" class="link" onClick={act.hideMissing}>
+            All problems
+          </button>
+        </div>
+      </div>
+      {missing.length > 0 && (
+        <table class="stack" aria-label="What is missing">
+          <tbody>
+            {missing.slice(0, MOST).map((each, index) => (
+              <Row
+                key={`${each.file} ${each.element} ${each.rule} ${index}`}
+                finding={{ ...each, message: each.missing, severity: each.needed ? 'error' : 'warning' }}
+                here={each.file === file && each.element && each.element === chosen}
+                file={file}
+                act={act}
+              />
+            ))}
+          </tbody>
+        </table>
+      )}
+      {missing.length > MOST && <p class="hint">And {missing.length - MOST} more; mend these first.</p>}
+    </>
   );
 }
 
@@ -64,6 +139,7 @@ function List({ view }) {
   useEffect(() => {
     view.refresh = () => again((n) => n + 1);
   }, []);
+  if (view.missing) return <Missing view={view} />;
   const { state, chosen, file, act } = view;
   const count = (severity) => state.findings.filter((each) => each.severity === severity).length;
   const [bad, warn] = [count('error'), count('warning')];
@@ -92,6 +168,11 @@ function List({ view }) {
         <div class="tools small" role="group" aria-label="Filter problems">
           {filter('error', 'Must mend', bad)}
           {filter('warning', 'Look at', warn)}
+          {act.showMissing && bad > 0 && (
+            <button type="button" class="link" onClick={act.showMissing}>
+              Make it executable
+            </button>
+          )}
         </div>
       </div>
       {shown.length > 0 && (
@@ -115,9 +196,11 @@ function List({ view }) {
   );
 }
 
-// `act`: { show(finding), mend?(finding, button) }.
+// `act`: { show(finding) } and, where something can be changed, { mend(finding, fix, button), mendAll(button),
+// showMissing(), hideMissing() }. `missing` is what keeps it from running, null while problems are shown.
 export function showProblems(place, act) {
-  const view = { state: { kind: 'checking', findings: [], at: null }, chosen: '', file: '', act, refresh: () => {} };
+  const state = { kind: 'checking', findings: [], at: null };
+  const view = { state, missing: null, mending: '', chosen: '', file: '', act, refresh: () => {} };
   render(<List view={view} />, place);
   return {
     update: (values) => {
