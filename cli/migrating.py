@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from engine.migration import MigrationView, MoveView
 
 HEADINGS = {"moves": "find a change ahead", "stays": "go on as they are",
-            "form_changes": "have an open task that changes", "cannot": "cannot move"}
+            "form_changes": "have an open task that changes",
+            "lacks": "would lack what is read later", "cannot": "cannot move"}
 LOOK_SECONDS = 0.5
 AT_ONCE = 20
 """Moves that are taken up together: few enough to be done long before their lease ends."""

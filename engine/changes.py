@@ -10,6 +10,7 @@ from lxml import etree
 
 from engine.definitions import Definition, Element
 from engine.diff import Detail, compare
+from engine.lint.counting import CountsOn
 from engine.specs import BPMN
 from engine.transfer import names_of
 from engine.ways import Node, Ways
@@ -83,6 +84,24 @@ class Changes:
         elements = [e for diagram in self.old.diagrams.values() for e in diagram.elements.values()]
         return [e for e in elements if e.id in reached and e.kind.endswith(_ACTIVITIES)
                 and self._element(self.new, e.id) is None]
+
+    def lacking(
+        self, process: str, standing: frozenset[Node], then: CountsOn, now: CountsOn
+    ) -> tuple[tuple[str, Element], ...]:
+        """Variables that the new version surely has here and the old one does not, each with what reads it next.
+
+        `then`, `now`: what the two versions count on.
+        """
+        specs = [names_of(self.new, process, sub).get(name) for sub, name in standing]
+        here = [spec.bpmn_id for spec in specs if spec is not None and spec.bpmn_id is not None]
+        found = []
+        for name in sorted({name for id_ in here for name in now.surely(id_) - then.surely(id_)}):
+            ahead = self._ways(process).avoiding(standing, now.writers(name))
+            reading = sorted(id_ for id_ in ahead if name in now.reads(id_))
+            element = self._element(self.new, reading[0]) if reading else None
+            if element is not None:
+                found.append((name, element))
+        return tuple(found)
 
     def before(self, process: str, element: Element) -> str:
         """Where a new element stands: `before step 11`."""

@@ -7,28 +7,29 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from engine.approvals import Approvals
 from engine.changes import Changes, listed
 from engine.codec import unpack
-from engine.definitions import Bundle, Definition, build_definition
+from engine.definitions import Bundle, Definition, Element, build_definition
 from engine.errors import CannotDeploy, NotFound
 from engine.lint import check
+from engine.lint.counting import CountsOn
 from engine.store.tables import Instance, Job, ProcessVersion, Signature, Task
 from engine.transfer import Obstacle, OpenCall, Transfer, live_names
 
-Kind = Literal["stays", "moves", "form_changes", "cannot"]
+Kind = Literal["stays", "moves", "form_changes", "lacks", "cannot"]
 MOST_NAMED = 20
 """Orders that a group names."""
 LIVE = ("open", "cancelling")
-_ORDER: Mapping[Kind, int] = {"moves": 0, "stays": 1, "form_changes": 2, "cannot": 3}
+_ORDER: Mapping[Kind, int] = {"moves": 0, "stays": 1, "form_changes": 2, "lacks": 3, "cannot": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,10 @@ class ImpactGroup:
 
     kind: Kind
     """`moves`: what lies ahead of them is new, changed or gone; `stays`: they go on as they are; `form_changes`: a task
-    that is open now changes; `cannot`: they stay on their version."""
+    that is open now changes; `lacks`: they could move, and would come to an element that reads what they have not got;
+    `cannot`: they stay on their version."""
     element: str | None
-    """The element that is new, whose form changes, or that stops them."""
+    """The element that is new, whose form changes, that reads what they lack, or that stops them."""
     name: str
     why: str
     """A sentence."""
@@ -136,35 +138,53 @@ class Impacts(Approvals):
         """Each live instance and what becomes of it, the oldest first."""
         facts = _facts(session, key)
         rows = session.execute(
-            select(Instance.id, Instance.business_key, Instance.version_id, Instance.process, Instance.state)
+            select(Instance.id, Instance.business_key, Instance.version_id, Instance.process, Instance.state,
+                   Instance.variables)
             .where(Instance.process_key == key, Instance.status.in_(LIVE))
             .order_by(Instance.started_at, Instance.business_key).execution_options(yield_per=500)
         )
         judges: dict[int, _Judge] = {}
         for row in rows:
             if row.version_id not in judges:
-                judges[row.version_id] = _Judge(self.library.get(session, row.version_id), new)
+                judges[row.version_id] = _Judge(self.library.get(session, row.version_id), new, self._counts_on)
             yield row.business_key, judges[row.version_id].fate(
-                unpack(row.state), row.process, facts.calls.get(row.id, ()), facts.signed.get(row.id, ())
+                row, facts.calls.get(row.id, ()), facts.signed.get(row.id, ())
             )
+
+    @cached_property
+    def _counts_on(self) -> Callable[[Definition], CountsOn]:
+        """What a version counts on; worked out once."""
+        return lru_cache(maxsize=8)(lambda definition: CountsOn(definition.bundle.files, self.registry))
 
 
 class _Judge:
     """Says what becomes of the instances of one version."""
 
-    def __init__(self, old: Definition, new: Definition) -> None:
+    def __init__(self, old: Definition, new: Definition, counts_on: Callable[[Definition], CountsOn]) -> None:
         self.old, self.new = old, new
         self.transfer = _transfer(old, new)
         self.changes = Changes(old, new)
         self._usual = lru_cache(maxsize=None)(self._of_place)
+        self._lacking = lru_cache(maxsize=None)(
+            lambda process, standing: self.changes.lacking(process, standing, counts_on(old), counts_on(new)))
 
-    def fate(self, state: dict[str, Any], process: str, calls: Any, signed: Any) -> _Fate:
+    def fate(self, row: Row[Any], calls: Sequence[OpenCall], signed: Collection[str]) -> _Fate:
         if self.old.version_id == self.new.version_id:
             return _Fate("stays", None, "", f"on version {self.new.version} already")
-        obstacle = self.transfer.obstacle(state, process, calls, signed)
+        state = unpack(row.state)
+        obstacle = self.transfer.obstacle(state, row.process, calls, signed)
         if obstacle is not None:
             return self._cannot(obstacle)
-        return self._usual(process, live_names(state))
+        standing = live_names(state)
+        wanted = self._lacking(row.process, standing)
+        written = unpack(row.variables) if wanted else {}
+        lacks = next(((name, reader) for name, reader in wanted if name not in written), None)
+        return self._lacks(*lacks) if lacks else self._usual(row.process, standing)
+
+    @staticmethod
+    def _lacks(name: str, reader: Element) -> _Fate:
+        why = f"“{reader.name or reader.id}” reads {name}, which is written before the place where they stand"
+        return _Fate("lacks", reader.id, reader.name or reader.id, why)
 
     @staticmethod
     def _cannot(obstacle: Obstacle) -> _Fate:

@@ -38,6 +38,14 @@ class Ways:
         """The elements that may still come, by where the tokens stand; those where they stand are no part of it."""
         self._nodes = {element: node for node, element in self._element.items()}
 
+    def avoiding(self, standing: frozenset[Node], elements: frozenset[str]) -> frozenset[str]:
+        """The elements that may come before any of these has come; those where the tokens stand are no part of it."""
+        edges = {node: targets for node, targets in self._forward.items() if self._element.get(node) not in elements}
+        first = [target for node in standing for target in edges.get(node, ())]
+        return frozenset(
+            self._element[node] for node in _reached(edges, first) if node in self._element
+        ) - elements - {self._element[node] for node in standing if node in self._element}
+
     def next_step(self, element: str, steps: Mapping[str, int]) -> int | None:
         """The lowest number of a step that follows an element, among `steps` (element → number)."""
         node = self._nodes.get(element)

@@ -50,13 +50,7 @@ def check(
     `teams` are those that people can be of, and whether they do tasks; without them any team will do. A bundle whose
     findings are all warnings can be deployed too. Never raises, whatever the bytes are; `guard` puts a deadline on it.
     """
-    bundle = Report("bundle")
-    sorted_files = _sort(_bounded(files, bundle), bundle)
-    context = Context(operations, teams, getattr(operations, "messages", frozenset()))
-    findings = list(bundle.findings)
-    _guarded(findings, "forms", lambda: findings.extend(_read_forms(context, sorted_files)))
-    _guarded(findings, "decision tables", lambda: findings.extend(_read_decisions(context, sorted_files)))
-    findings.extend(_read_diagrams(context, sorted_files))
+    context, findings = read(files, operations, teams)
     for diagram in context.diagrams:
         for rule in _RULES:
             _guarded(findings, diagram.file, lambda rule=rule, diagram=diagram: rule(context, diagram))  # type: ignore[misc]
@@ -66,6 +60,20 @@ def check(
     if context.diagrams and not any(finding.severity == "error" for finding in findings):
         findings.extend(_check_parsed(context))
     return findings
+
+
+def read(
+    files: Mapping[str, bytes], operations: Mapping[str, Operation], teams: Mapping[str, bool] | None = None
+) -> tuple[Context, list[Finding]]:
+    """What the rules look at, and what is wrong with the files before any rule has looked. Never raises."""
+    bundle = Report("bundle")
+    sorted_files = _sort(_bounded(files, bundle), bundle)
+    context = Context(operations, teams, getattr(operations, "messages", frozenset()))
+    findings = list(bundle.findings)
+    _guarded(findings, "forms", lambda: findings.extend(_read_forms(context, sorted_files)))
+    _guarded(findings, "decision tables", lambda: findings.extend(_read_decisions(context, sorted_files)))
+    findings.extend(_read_diagrams(context, sorted_files))
+    return context, findings
 
 
 def _bounded(files: Mapping[str, bytes], report: Report) -> dict[str, bytes]:

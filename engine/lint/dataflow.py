@@ -35,6 +35,11 @@ class Known:
             return "always"
         return "sometimes" if self._some[node][after] & bit else "never"
 
+    def surely(self, node: Node) -> frozenset[str]:
+        """Every variable that is written on every way to an element."""
+        every = self._every[node][False]
+        return frozenset(name for name, bit in self._bits.items() if every & bit)
+
 
 def known_before(context: Context) -> Known:
     """What is written before and after every element of a bundle."""

@@ -73,6 +73,14 @@ def _check_process(context: Context, diagram: Diagram, process: Scope, known: Kn
             )
 
 
+def reads(context: Context, diagram: Diagram, node: Node) -> frozenset[str]:
+    """The variables that the expressions of an element and of its ways out read."""
+    names: set[str] = set()
+    for use in _uses(context, diagram, node):
+        names |= use.expression.names - use.extra
+    return frozenset(names)
+
+
 def _uses(context: Context, diagram: Diagram, node: Node) -> Iterator[_Use]:
     texts: list[tuple[etree._Element, str, str, frozenset[str]]] = []
     items = frozenset(items_of(node))

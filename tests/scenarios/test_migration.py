@@ -343,6 +343,30 @@ def test_who_may_be_moved_where_is_said_before_anything_moves(shop: Shop) -> Non
         ("moves", "Gift wrap", "before step 11", 1)], "its impact is known while it waits"
 
 
+def test_an_order_beyond_what_is_written_is_told_before_it_lacks_it(shop: Shop) -> None:
+    """The new step writes what a later element reads: an order between the two would stop there, and only that one."""
+    before = shop.places_order().goes_to("package_products")
+    between = shop.places_order().goes_to("confirm_pickup")
+    beyond = shop.places_order().goes_to("prepare_next")
+    reads = etree.fromstring(
+        f'<b:scriptTask xmlns:b="{BPMN[1:-1]}" id="note_paper" name="Note the paper">'
+        "<b:script>paper = gift_wrap.paper</b:script></b:scriptTask>")
+    version = deploys(shop, Redrawn().puts_in("gift_wrap", after="package_products").inserts(reads, "confirm_pickup"))
+
+    impact = shop.engine.impact(KEY, version)
+
+    assert {group.orders: (group.kind, group.element) for group in impact.groups} == {
+        (before.number,): ("moves", "gift_wrap"), (between.number,): ("lacks", "note_paper"),
+        (beyond.number,): ("stays", None)}
+    assert next(group.why for group in impact.groups if group.kind == "lacks") == (
+        "“Note the paper” reads gift_wrap, which is written before the place where they stand")
+    assert impact.can_move == 3
+    assert moves(shop, version) == [("moved", "")] * 3
+    between.does("confirm_pickup")
+    [incident] = shop.engine.incidents()
+    assert "gift_wrap" in str(incident.jobs[0].error)
+
+
 def test_moving_again_changes_nothing(shop: Shop) -> None:
     """Orders that have ended or are there already stay; nobody is moved twice."""
     ended, moved = shop.places_order().goes_to_its_end(), shop.places_order()

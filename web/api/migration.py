@@ -30,11 +30,14 @@ class ImpactQuery(Query):
 class ImpactGroupOut(Output):
     """Live orders to which the change does the same."""
 
-    kind: Literal["stays", "moves", "form_changes", "cannot"] = Field(
+    kind: Literal["stays", "moves", "form_changes", "lacks", "cannot"] = Field(
         description="They go on as they are; what lies ahead of them is new, changed or gone; a task that is open "
-                    "changes; they cannot move."
+                    "changes; they could move, and would come to what reads a variable that they have not got; they "
+                    "cannot move."
     )
-    element: str | None = Field(description="What is new, whose form changes, or what stops them.")
+    element: str | None = Field(
+        description="What is new, whose form changes, what reads what they lack, or what stops them."
+    )
     name: str
     why: str
     count: int

@@ -71,5 +71,6 @@ def show(key: str, version: int) -> Any:
 
 def group_title(group: ImpactGroup) -> str:
     """What happens to the orders of a group, in few words."""
-    words = {"stays": "Go on as they are", "form_changes": "Open task changes", "cannot": "Cannot move"}
+    words = {"stays": "Go on as they are", "form_changes": "Open task changes", "lacks": "Would stop later",
+             "cannot": "Cannot move"}
     return words.get(group.kind) or f"Meet {group.name}"
