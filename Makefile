@@ -34,7 +34,7 @@ check: setup ## Style, types, import contracts, forms and diagrams
 	$(BIN)/lint-imports
 	$(BIN)/waybill processes check processes/*.bpmn processes/*.dmn
 
-bench: setup ## What commands and orders cost beside the stock engine, and what several workers manage
+bench: setup ## What commands, orders and changes cost, the first two beside the stock engine; what several workers manage
 	@$(BIN)/python -m benchmarks
 
 crash: setup ## Kills processes at every point and at random on each backend; about an hour (ARGS=--quick: minutes)

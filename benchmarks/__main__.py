@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import throughput
+from benchmarks import changing, throughput
 from benchmarks.meter import Cost
 from benchmarks.ours import MEASURED, MID_ORDER, Bench, engine_alone, whole_shop
 from benchmarks.stock import StockOrders
@@ -23,7 +23,7 @@ ORDERS = 10
 
 
 def main() -> None:
-    """Prints the tables: what a command and an order cost, and what several workers manage."""
+    """Prints the tables: what a command, an order and a change cost, and what several workers manage."""
     with whole_shop() as shop:
         _record(shop)
         recording = shop.recording
@@ -36,6 +36,8 @@ def main() -> None:
                 ("Waybill, the whole shop", *_command(shop), *_order(shop)),
             ]
     _print(rows)
+    with whole_shop() as shop:
+        Console(width=118).print(changing.table(changing.measure(shop)))
     _print_rates(throughput.measure())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import throughput
+from benchmarks import changing, throughput
 
 
 @pytest.mark.slow
@@ -13,6 +13,8 @@ def test_the_tables_are_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     """A change of the diagram that the stock run cannot follow is noticed here, not on the day of measuring."""
     monkeypatch.setattr(bench, "COMMANDS", 1)
     monkeypatch.setattr(bench, "ORDERS", 1)
+    monkeypatch.setattr(changing, "LIVE", 12)
+    monkeypatch.setattr(changing, "MOVED", 6)
     monkeypatch.setattr(throughput, "ORDERS", 1)
     monkeypatch.setattr(throughput, "RUNS", 1)
     monkeypatch.setattr(throughput, "WORKERS", (1, 2))
@@ -23,4 +25,5 @@ def test_the_tables_are_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     for row in ("stock engine, in memory", "Waybill, answers recorded", "Waybill, the whole shop"):
         assert printed.count(row) == 2
     assert "1 commit " in printed
+    assert "6 moved" in printed
     assert "jobs a second" in printed or "no PostgreSQL answers" in printed
