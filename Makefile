@@ -14,7 +14,7 @@ NODE_PATH_FIRST := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check bench crash clean
+.PHONY: help setup run test check bench crash mutants clean
 
 help: ## Lists the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
@@ -39,6 +39,9 @@ bench: setup ## What commands, orders and changes cost, the first two beside the
 
 crash: setup ## Kills processes at every point and at random on each backend; about an hour (ARGS=--quick: minutes)
 	@$(BIN)/python -m tests.crash $(ARGS)
+
+mutants: setup ## Changes the shipped diagrams in 500 random ways; each is refused, warned of, or works (ARGS=count first)
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 clean: ## Removes what set-up and tests have made; data in var/ stays
 	rm -rf $(VENV) $(PAGES)/node_modules web/static/build *.egg-info .pytest_cache .mypy_cache .ruff_cache \
