@@ -24,7 +24,7 @@ def test_processes_that_die_at_random_lose_nothing_and_do_nothing_twice(backend:
     """Web, workers and counterparties are killed and paused in the middle of everything; every order ends, once."""
     wipes = 2 if backend == "celery" else 0
 
-    outcome = _run(Plan(backend, SEED, orders=8, kills=5, pauses=2, wipes=wipes, minutes=4))
+    outcome = _run(Plan(backend, SEED, orders=8, kills=5, pauses=2, wipes=wipes, minutes=10))
 
     assert faults(outcome) == []
     assert (outcome.orders, outcome.kills, outcome.wipes) == (8, 5, wipes)
@@ -33,7 +33,7 @@ def test_processes_that_die_at_random_lose_nothing_and_do_nothing_twice(backend:
 @pytest.mark.slow
 def test_processes_that_die_around_commits_and_outside_calls_lose_nothing() -> None:
     """The commonest labelled points each kill once; the rare ones need more orders, and `make crash`."""
-    outcome = _run(Plan("sqlite", SEED, orders=6, deaths=1, minutes=4))
+    outcome = _run(Plan("sqlite", SEED, orders=5, deaths=1, minutes=10))
 
     assert outcome.violations == []
     assert outcome.deaths >= 40
