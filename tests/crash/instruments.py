@@ -23,9 +23,9 @@ from tests.crash.points import COMMANDS, Points, after_commit, before_commit
 
 _COMMAND: ContextVar[str] = ContextVar("command", default="")
 _OPERATION: ContextVar[str] = ContextVar("operation", default="")
-_METHODS = {
+METHODS = {
     "start": "start", "complete": "complete", "decide": "decide", "deliver": "deliver", "cancel": "cancel",
-    "claim": "claim", "release": "release", "assign": "assign", "save_draft": "draft", "_claim": "take",
+    "claim": "claim", "release": "release", "assign": "assign", "save_task_draft": "draft", "_claim": "take",
     "_fail": "fail", "retry": "retry", "_keep": "keep form", "_keep_decision": "keep decision",
     "_keep_message": "keep message", "resolve": "resolve", "set_aside": "set aside", "put_back": "put back",
     "seal_if_due": "seal",
@@ -72,7 +72,7 @@ def _named(variable: ContextVar[str], name: str) -> Iterator[None]:
 
 
 def _name_commands(engine: Engine) -> None:
-    for method, command in _METHODS.items():
+    for method, command in METHODS.items():
         setattr(engine, method, _within(getattr(engine, method), command))
     run_job = engine.run_job
 

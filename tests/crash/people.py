@@ -183,6 +183,8 @@ class Staff:
         self._people = People(self._desk, dice)  # type: ignore[arg-type]
         self._pool = ThreadPoolExecutor(4)
         self._retried: Counter[str] = Counter()
+        self._by_hand = 0
+        """Incidents that were resolved by hand so far."""
 
     def tick(self) -> int:
         """Everybody does what is open now; returns how many tasks were done."""
@@ -212,12 +214,16 @@ class Staff:
         return count
 
     def _resolve_some(self) -> int:
-        """A kept form that is not worth trying again: the owner ends the incident, the task is done anew."""
+        """A kept form that is not worth trying again, as the first is and many others are: the owner ends the incident,
+        and the task is done anew."""
         found = self._client.call("GET", "/jobs?state=dead&limit=200", OWNER.name)["items"]
-        forms = [job for job in found if job["kind"] == "form" and self._dice.chance(0.4, job["id"], "by hand")]
-        for job in forms:
-            self._quietly("POST", f"/jobs/{job['id']}/resolve", {"reason": "It is filled in once more."})
-        return len(forms)
+        forms = [job["id"] for job in found if job["kind"] == "form"]
+        first = 1 if self._by_hand == 0 else 0
+        by_hand = forms[:first] + [job for job in forms[first:] if self._dice.chance(0.4, job, "by hand")]
+        for job in by_hand:
+            self._quietly("POST", f"/jobs/{job}/resolve", {"reason": "It is filled in once more."})
+        self._by_hand += len(by_hand)
+        return len(by_hand)
 
     def clear_messages(self) -> int:
         """The owner sets aside what nobody takes any more; first by mistake, and puts it back."""

@@ -172,7 +172,7 @@ class Supervisor:
             if before != self._seen():
                 continue
             if not self.staff.retry_incidents() and not self._jump():
-                if self._wants_more() or self.staff.clear_messages():
+                if self.staff.clear_messages() or self._wants_more():
                     continue
                 return
         self.outcome.violations.append(f"run: not done after {self.plan.minutes:g} minutes")

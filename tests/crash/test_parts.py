@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app import Parts
 from settings import ROOT
+from tests.crash.instruments import METHODS
 from tests.crash.points import CALLS, COMMANDS, expected
 from tests.crash.schedule import schedule
 from tests.crash.steporder import StepOrder
@@ -24,6 +25,19 @@ def test_every_external_operation_has_its_points(parts: Parts) -> None:
 
     assert external == set(CALLS)
     assert len(set(expected(parts.engine.registry))) == len(expected(parts.engine.registry))
+
+
+def test_every_command_of_people_is_a_method_that_the_api_calls(parts: Parts) -> None:
+    """A command that was renamed would go by without a point: the API calls it by the name given here."""
+    calls = ("tasks", "orders", "jobs", "messages")
+    text = "".join((ROOT / "web" / "api" / f"{name}.py").read_text() for name in calls)
+    by_people = {"start", "complete", "decide", "cancel", "claim", "release", "assign", "draft", "retry", "resolve",
+                 "set aside", "put back"}
+
+    named = {command for method, command in METHODS.items() if f"engine.{method}(" in text}
+
+    assert set(METHODS.values()) <= set(COMMANDS)
+    assert by_people <= named
 
 
 def test_what_recovers_each_command_is_written_down() -> None:
