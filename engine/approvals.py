@@ -68,7 +68,7 @@ class Approvals(Commands):
         unit, row = self._locked_task(tx, task_id, actor)
         if row.kind != "approval":
             raise NotFound("There is no such approval: this task is completed with a form.")
-        element = unit.definition.diagram(row.process).elements[row.element]
+        element = unit.definition.element(row.process, row.element)
         if row.team not in actor.teams:
             raise NotAnApprover(f"Only {row.team.replace('-', ' ')} sign this gate.")
         if row.state != "open":
@@ -120,7 +120,7 @@ class Approvals(Commands):
         """Keeps a decision that could not be taken, unforeseen: an incident, the gate still open; a retry takes it."""
         with self.transaction() as tx:
             unit, row = self._locked_task(tx, task_id, actor)
-            element = unit.definition.diagram(row.process).elements[row.element]
+            element = unit.definition.element(row.process, row.element)
             have = len(tx.scalars(select(Signature.id).where(Signature.task_id == task_id)).all())
             self._withdraw_kept(tx, task_id, by=actor.name)
             unit.incident("decision", element, key=f"{task_id}:decision", task_id=task_id, error=error,
@@ -145,7 +145,7 @@ class Approvals(Commands):
         with self.transaction() as tx:
             row = tx.get_one(Task, task_id)
             unit = Unit.lock(self, tx, actor, id_=row.instance_id)
-            element = unit.definition.diagram(row.process).elements[row.element]
+            element = unit.definition.element(row.process, row.element)
             unit.event("signature_refused", element, decision=decision, why=str(refusal))
             unit.save()
 

@@ -150,7 +150,7 @@ class Commands(EngineBase):
                               else "The task was withdrawn: the order went another way.")
         if row.assignee not in (None, actor.name):
             raise TakenByAnother(row.assignee or "")
-        return unit, row, unit.definition.diagram(row.process).elements[row.element]
+        return unit, row, unit.definition.element(row.process, row.element)
 
     def _locked_task(self, tx: Session, task_id: str, actor: Actor) -> tuple[Unit, Task]:
         """Locks the instance of a task that the actor may see, then reads the task as it is now. NotFound."""

@@ -114,6 +114,27 @@ class Definition:
     def diagram(self, process: str) -> Diagram:
         return self.diagrams[process]
 
+    def find(self, process: str, element_id: str) -> Element | None:
+        """An element of a process, or else of one that it calls; None when none of them has it."""
+        waiting, seen = [process], set[str]()
+        while waiting:
+            name = waiting.pop(0)
+            if name in seen or name not in self.diagrams:
+                continue
+            seen.add(name)
+            elements = self.diagrams[name].elements
+            if element_id in elements:
+                return elements[element_id]
+            waiting += [each.properties["calledElement"] for each in elements.values()
+                        if "calledElement" in each.properties]
+        return None
+
+    def element(self, process: str, element_id: str) -> Element:
+        """An element that a process, or one that it calls, is known to have."""
+        found = self.find(process, element_id)
+        assert found is not None, element_id
+        return found
+
     @property
     def cancellation(self) -> str | None:
         """The id of the process that undoes this one."""

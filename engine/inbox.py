@@ -55,7 +55,7 @@ class Inbox(Incidents):
             if row.team not in to.teams:
                 raise InvalidForm([FieldError("/to", f"{to.name} is not in the team {row.team}.")])
             self._assign(row, to.name)
-            unit.event("assigned", unit.definition.diagram(row.process).elements[row.element], to=to.name)
+            unit.event("assigned", unit.definition.element(row.process, row.element), to=to.name)
             unit.save()
             return task_view(row)
 
@@ -164,7 +164,7 @@ class Inbox(Incidents):
                 raise NotFound("There is no such task for you.")
             instance = session.get_one(Instance, row.instance_id)
             unit = Unit(self, session, instance, self.definition_then(session, instance, row), actor, new=False)
-            element = unit.definition.diagram(row.process).elements[row.element]
+            element = unit.definition.element(row.process, row.element)
             return self._detail(session, unit, row, element, actor)
 
     def _detail(self, session: Session, unit: Unit, row: Task, element: Element, actor: Actor) -> TaskDetail:

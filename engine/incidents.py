@@ -158,7 +158,7 @@ class Incidents(Jobs):
         job = _check_dead(tx.scalars(
             select(Job).where(Job.id == job_id).with_for_update().execution_options(populate_existing=True)
         ).one())
-        return unit, job, unit.definition.diagram(job.process).elements.get(job.element or "")
+        return unit, job, unit.definition.find(job.process, job.element or "")
 
     def _put_aside(self, unit: Unit, job: Job, actor: Actor, reason: str) -> None:
         """Sets the message aside that the catch could not take, so that it stops no later command of the order."""

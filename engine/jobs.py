@@ -223,7 +223,7 @@ class Jobs(Migrations):
         ).one()
         if job.state != "leased" or job.fence != claim.fence:
             return None
-        element = unit.definition.diagram(job.process).elements.get(job.element or "")
+        element = unit.definition.find(job.process, job.element or "")
         return unit, job, element
 
     def _close_job(self, job: Job, state: str = "done", result: Any = None) -> None:

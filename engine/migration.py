@@ -272,7 +272,7 @@ class Migrations(Impacts):
     def _resigned(self, unit: Unit, new: Definition, signed: Mapping[str, str]) -> Obstacle | None:
         """The gate whose submission would not be what somebody has signed already."""
         for gate, snapshot in signed.items():
-            element = new.diagram(unit.process).elements[gate]
+            element = new.element(unit.process, gate)
             if digest(self.submission(unit, element)) != snapshot:
                 return Obstacle(gate, element.name, f"Somebody has signed “{element.name}”, and what is signed there "
                                                     "would change. Move the order when the gate is decided.")
@@ -304,8 +304,8 @@ def _renew_tasks(rows: Sequence[Task], old: Definition, new: Definition) -> list
     """
     told = []
     for row in rows:
-        was = old.diagram(row.process).elements[row.element]
-        element = new.diagram(row.process).elements[row.element]
+        was = old.element(row.process, row.element)
+        element = new.element(row.process, row.element)
         fresh = {"name": element.name, "step": element.step, "team": element.properties.get("team", ""),
                  "escalate_to": element.properties.get("escalateTo")}
         changed: dict[str, Any] = {

@@ -199,7 +199,7 @@ class Run:
             for definition in _definitions(task):
                 due = definition.due(task) if isinstance(definition, JobTimer) else None
                 if due is not None:
-                    found.append(OpenTimer(str(task.id), self._by_id(definition.element), due))
+                    found.append(OpenTimer(str(task.id), self._by_id(task, definition.element), due))
         return found
 
     def waiting(self) -> list[Waiting]:
@@ -210,7 +210,7 @@ class Run:
             outputs = [o.bpmn_id for o in task.task_spec.outputs] if len(behind) > 1 else [task.task_spec.bpmn_id]
             for definition, element_id in zip(behind, outputs, strict=False):
                 if isinstance(definition, StoredMessage):
-                    element = self._by_id(element_id)
+                    element = self._by_id(task, element_id)
                     accepts = element.properties.get("accepts")
                     found.append(Waiting(str(task.id), element, definition.name, accepts))
         return found
@@ -263,20 +263,19 @@ class Run:
 
     def _element(self, task: Any) -> Element | None:
         bpmn_id = getattr(task.task_spec, "bpmn_id", None)
-        return self._find(bpmn_id) if bpmn_id else None
+        return self.definition.find(self._process_of(task), bpmn_id) if bpmn_id else None
 
-    def _by_id(self, element_id: str) -> Element:
-        element = self._find(element_id)
-        assert element is not None, element_id
-        return element
+    def _by_id(self, task: Any, element_id: str) -> Element:
+        """An element of the process that a task belongs to."""
+        return self.definition.element(self._process_of(task), element_id)
 
-    def _find(self, element_id: str) -> Element | None:
-        found = self.diagram.elements.get(element_id)
-        if found is None:
-            for other in self.definition.diagrams.values():
-                if element_id in other.elements:
-                    return other.elements[element_id]
-        return found
+    def _process_of(self, task: Any) -> str:
+        """The process that draws a task: the one that runs, or one that it calls; a subprocess belongs to its own."""
+        workflow = task.workflow
+        while workflow.spec.name not in self.definition.diagrams:
+            workflow = workflow.parent_workflow
+        name: str = workflow.spec.name
+        return name
 
 
 def _definitions(task: Any) -> list[Any]:

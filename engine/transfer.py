@@ -90,7 +90,7 @@ class Transfer:
         stuck = joins.stuck(tasks) if joins is not None else None
         if stuck is None:
             return None
-        element = self._element(self.new, stuck)
+        element = self._element(self.new, process, stuck, sub)
         return Obstacle(element.id, element.name, f"At “{element.name}” the order would wait for ever for a branch "
                                                   "that began before it moved.")
 
@@ -120,7 +120,7 @@ class Transfer:
         old, new = self._spec(self.old, process, sub, name), self._spec(self.new, process, sub, name)
         if old is None or old.bpmn_id is None:
             return None
-        was, now = self._element(self.old, old.bpmn_id), self._element(self.new, old.bpmn_id)
+        was, now = (self._element(version, process, old.bpmn_id, sub) for version in (self.old, self.new))
         why = None
         if was.is_approval != now.is_approval:
             why = (f"“{was.name}” is open as {_kind(was)} and would be {_kind(now)}.")
@@ -132,9 +132,8 @@ class Transfer:
 
     def _call_obstacle(self, calls: Sequence[OpenCall]) -> Obstacle | None:
         for call in calls:
-            process = self.new.diagrams.get(call.process)
-            was = self._element(self.old, call.element)
-            if process is None or call.element not in process.elements:
+            was = self._element(self.old, call.process, call.element)
+            if self.new.find(call.process, call.element) is None:
                 return Obstacle(was.id, was.name, f"Work of “{was.name}” is under way, and the new version does not "
                                                   "have it. Move the order when that work has ended.")
             spec = next((s for _, s in _specs(self.new, call.process) if s.bpmn_id == call.element), None)
@@ -146,7 +145,7 @@ class Transfer:
 
     def _gate_obstacle(self, process: str, signed: Collection[str]) -> Obstacle | None:
         for gate in signed:
-            was, now = self._element(self.old, gate), self._element(self.new, gate)
+            was, now = (self._element(version, process, gate) for version in (self.old, self.new))
             if dict(was.properties) != dict(now.properties):
                 return Obstacle(gate, was.name, f"Somebody has signed “{was.name}” as it is, and the gate changes. "
                                                 "Move the order when the gate is decided.")
@@ -154,8 +153,8 @@ class Transfer:
 
     def _missing(self, process: str, sub: str, name: str) -> Obstacle:
         spec = self._spec(self.old, process, sub, name)
-        element = self._element(self.old, (spec.bpmn_id if spec is not None else None) or name.partition(".")[0])
-        now = _elements(self.new).get(element.id)
+        id_ = (spec.bpmn_id if spec is not None else None) or name.partition(".")[0]
+        element, now = self._element(self.old, process, id_, sub), _elements(self.new).get(id_)
         what = ("which the new version does not have" if now is None
                 else "which is something else in the new version")
         return Obstacle(element.id, element.name, f"The order is at “{element.name}”, {what}.")
@@ -217,8 +216,10 @@ class Transfer:
         return names_of(definition, process, sub).get(name)
 
     @staticmethod
-    def _element(definition: Definition, element_id: str) -> Element:
-        found = _elements(definition).get(element_id)
+    def _element(definition: Definition, process: str, element_id: str, sub: str = "") -> Element:
+        """An element of the (sub)process where the instance stands; other diagrams may have one of the same id."""
+        found = (definition.find(sub, element_id) or definition.find(process, element_id)
+                 or _elements(definition).get(element_id))
         return found or Element(element_id, element_id, "", "")
 
 

@@ -155,7 +155,7 @@ class Unit(OperationCalls):
 
     def reach(self, element: Element) -> None:
         """Notes that the order has come to a step."""
-        if element.step is not None and self.process == self.definition.key:
+        if element.step is not None and element.process == self.definition.key:
             self.step, self.step_name = element.step, element.name
 
     def completed(self, element: Element, actor: str | None = None, **detail: Any) -> None:
@@ -165,7 +165,7 @@ class Unit(OperationCalls):
             return
         if element.properties.get("commits", "false") != "false":
             self.committed = True
-            host = self.definition.diagram(self.process).elements.get(element.attached_to or "")
+            host = self.definition.find(element.process, element.attached_to or "")
             if host is not None:  # a boundary event that commits has done its activity's work
                 self.event("completed", host, actor=actor or SYSTEM.name, by=element.id)
         if element.properties.get("cancels", "false") != "false":

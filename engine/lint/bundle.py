@@ -14,7 +14,7 @@ from engine.lint.foreign import check_foreign
 from engine.lint.forms import check_ui, read_form
 from engine.lint.journey import check_journey
 from engine.lint.lanes import check_lanes
-from engine.lint.model import Context, Diagram, Scope, read_diagram
+from engine.lint.model import ACTIVITIES, Context, Diagram, Node, Scope, read_diagram
 from engine.lint.structure import check_extent, check_structure, fits
 from engine.lint.tasks import check_tasks
 from engine.lint.variables import check_variables
@@ -57,6 +57,7 @@ def check(
         _guarded(findings, diagram.file, lambda diagram=diagram: _check_calls(context, diagram))  # type: ignore[misc]
         findings.extend(diagram.report.findings)
     _guarded(findings, "forms", lambda: findings.extend(_check_unused(context)))
+    _guarded(findings, "bundle", lambda: findings.extend(_check_called_ids(context)))
     if context.diagrams and not any(finding.severity == "error" for finding in findings):
         findings.extend(_check_parsed(context))
     return findings
@@ -204,6 +205,34 @@ def _check_calls(context: Context, diagram: Diagram) -> None:
                         node.xml, "calls-itself", f"The process {process.id!r} comes to call itself.",
                         "Draw the repetition as a loop.",
                     )
+
+
+def _check_called_ids(context: Context) -> list[Finding]:
+    """What runs together is told apart by its ids: tasks, calls and timers of a process and of those that it calls."""
+    findings: list[Finding] = []
+    named: set[Node] = set()
+    for start in context.processes:
+        seen: dict[str, Node] = {}
+        for name in sorted(_called(context, start) & context.processes.keys(), key=lambda name: (name != start, name)):
+            process = context.processes[name]
+            for node in process.diagram.nodes(process):
+                twin = seen.setdefault(node.id, node)
+                if twin.scope.process is process or node in named or not _is_told_by_id(node, twin):
+                    continue
+                named.add(node)
+                report = Report(process.diagram.file)
+                report.error(
+                    node.xml, "duplicate-id",
+                    f"The id {node.id[:80]!r} is used by {twin.scope.process.id!r} too, and the two run together.",
+                    "Give one of them another id.",
+                )
+                findings.extend(report.findings)
+    return findings
+
+
+def _is_told_by_id(*nodes: Node) -> bool:
+    """Whether tasks, jobs or variables bear the id of one of these elements; starts, gateways and ends have none."""
+    return any(node.kind in ACTIVITIES or node.kind in ("intermediateCatchEvent", "boundaryEvent") for node in nodes)
 
 
 def _called(context: Context, start: str) -> set[str]:
