@@ -212,19 +212,22 @@ def problem_of_http(error: HTTPException) -> ApiProblem:
     return ApiProblem(slug, headers=headers)
 
 
-def response(problem: ApiProblem) -> Response:
-    """The problem as an answer."""
-    body: dict[str, Any] = {
+def body(problem: ApiProblem) -> dict[str, Any]:
+    """The problem as JSON."""
+    said: dict[str, Any] = {
         "type": problem.kind.type,
         "title": problem.kind.title,
         "status": problem.kind.status,
         "detail": problem.detail,
     }
     if problem.errors:
-        body["errors"] = [{"field": e.field, "message": e.message} for e in problem.errors[:MOST_ERRORS]]
-    answer = Response(
-        json.dumps({**body, **problem.extra}, ensure_ascii=True), problem.kind.status, content_type=MEDIA_TYPE
-    )
+        said["errors"] = [{"field": e.field, "message": e.message} for e in problem.errors[:MOST_ERRORS]]
+    return {**said, **problem.extra}
+
+
+def response(problem: ApiProblem) -> Response:
+    """The problem as an answer."""
+    answer = Response(json.dumps(body(problem), ensure_ascii=True), problem.kind.status, content_type=MEDIA_TYPE)
     if problem.kind.status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="waybill"'
     answer.headers.update(problem.headers)

@@ -209,6 +209,35 @@ def test_a_stale_revision_is_a_conflict(world: World) -> None:
     assert (answer.status_code, kind_of(answer)) == (409, "stale-revision")
 
 
+def test_many_tasks_are_completed_each_by_itself(each_world: World) -> None:
+    """One that is refused keeps none of the others back, and says why in the words of its own call."""
+    fine, wrong, other = (doubtful_task(each_world) for _ in range(3))
+    sales, sample = each_world.of("sales"), fine["form"]["examples"][0]
+    items = [{"id": wrong["id"], "data": {**sample, "decision": "approve"}}, {"id": fine["id"], "data": sample},
+             {"id": "nobody", "data": sample}, {"id": fine["id"], "data": sample},
+             {"id": other["id"], "data": sample, "revision": other["revision"] + 1}]
+
+    answer = sales.post("/tasks/complete", {"items": items})
+
+    assert answer.status_code == 200
+    found = answer.json["items"]
+    assert [(one["id"], one["status"]) for one in found] == [
+        (wrong["id"], 422), (fine["id"], 200), ("nobody", 404), (fine["id"], 409), (other["id"], 409)]
+    assert found[0]["problem"]["errors"][0]["field"] == "/items/0/data/decision"
+    assert (found[1]["task"]["state"], found[1]["problem"]) == ("done", None)
+    assert found[3]["problem"]["type"].endswith("already-done")
+    assert [sales.get(f"/tasks/{task['id']}").json["state"] for task in (wrong, other)] == ["open", "open"]
+
+
+def test_no_more_tasks_than_a_hundred_are_completed_by_one_call(world: World) -> None:
+    """And none by a call that names none."""
+    sales = world.of("sales")
+
+    for count in (0, 101):
+        answer = sales.post("/tasks/complete", {"items": [{"id": "x", "data": {}}] * count})
+        assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, "/items")
+
+
 def test_owner_and_admin_see_all_and_do_none(world: World) -> None:
     """They may look and hand over, but no task is theirs."""
     task = doubtful_task(world)

@@ -10,14 +10,17 @@ from pydantic import Field
 
 from engine.errors import InvalidForm
 from engine.views import Actor, Signature, TaskDetail, TaskView
-from handlers.contract import Problem
+from handlers.contract import Problem, WaybillError
 from web import accounts
 from web.api.auth import Caller
 from web.api.endpoint import Calls
 from web.api.models import Input, Listing, Output, Paging, Step, Time, under
-from web.problems import ApiProblem, bad_input
+from web.problems import ApiProblem, bad_input, problem_of
+from web.problems import body as problem_body
 
 calls = Calls("tasks")
+MOST_AT_ONCE = 100
+"""Tasks that one call completes."""
 
 # --- models ----------------------------------------------------------------------------------------------------------
 
@@ -132,6 +135,33 @@ class Complete(Input):
     revision: int | None = Field(None, ge=0, description="Refused with 409 when the task has another by now.")
 
 
+class CompleteOne(Complete):
+    """A filled in form of one of several tasks."""
+
+    id: str = Field(min_length=1, max_length=36)
+
+
+class CompleteMany(Input):
+    """Filled in forms of several tasks."""
+
+    items: list[CompleteOne] = Field(min_length=1, max_length=MOST_AT_ONCE)
+
+
+class OneCompleted(Output):
+    """What became of one task."""
+
+    id: str
+    status: int = Field(description="What the task's own call would have answered: 200, 404, 409, 422 …")
+    task: TaskOut | None = Field(description="The task, where it is done now.")
+    problem: dict[str, Any] | None = Field(description="Why it is not; nothing of it was changed.")
+
+
+class ManyCompleted(Output):
+    """A result for each, in the order of the items."""
+
+    items: list[OneCompleted]
+
+
 class Decide(Input):
     """A decision at a gate, signed with the caller's own password."""
 
@@ -203,6 +233,13 @@ def complete_task(caller: Caller, id: str, body: Complete) -> TaskOut:  # noqa: 
         return _row(caller.services.engine.complete(id, caller.actor, body.data, revision=body.revision))
 
 
+@calls.post("/tasks/complete", permission="tasks.work", body=CompleteMany, returns={200: ManyCompleted})
+def complete_tasks(caller: Caller, body: CompleteMany) -> ManyCompleted:
+    """Submit the forms of several tasks, each by itself: one that is refused keeps none of the others back. Fields of a
+    422 are named by their place in this body (`/items/3/data/…`)."""
+    return ManyCompleted(items=[_completed(caller, place, one) for place, one in enumerate(body.items)])
+
+
 @calls.post(
     "/tasks/<id>/decide", permission="tasks.work", body=Decide, returns={200: Decided}, problems=(404, 409, 429)
 )
@@ -229,6 +266,16 @@ def check_password(caller: Caller, password: str) -> None:
         services.signing.failed(name, now)
         raise ApiProblem("wrong-password")
     services.signing.succeeded(name)
+
+
+def _completed(caller: Caller, place: int, one: CompleteOne) -> OneCompleted:
+    try:
+        with _faults_under(f"/items/{place}/data"):
+            task = caller.services.engine.complete(one.id, caller.actor, one.data, revision=one.revision)
+    except (ApiProblem, WaybillError) as error:
+        problem = error if isinstance(error, ApiProblem) else problem_of(error)
+        return OneCompleted(id=one.id, status=problem.kind.status, task=None, problem=problem_body(problem))
+    return OneCompleted(id=one.id, status=200, task=_row(task), problem=None)
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
