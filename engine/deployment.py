@@ -31,6 +31,7 @@ from engine.store.tables import Draft, Instance, ProcessVersion
 from engine.views import Actor, VersionView
 from handlers.contract import FieldError
 
+WHY = "Say why: it is kept with the version."
 LONGEST_REASON = 2000
 """Characters of a reason or a comment."""
 _LOCK = "deploy"
@@ -80,7 +81,7 @@ class Deployment(Messages):
 
     def propose(
         self, bundle: Bundle, actor: Actor, *, reason: str, base_version: int | None, origin: str = "upload",
-        key: str | None = None, session: Session | None = None,
+        key: str | None = None,
     ) -> list[VersionView]:
         """Asks for consent to a bundle, under each process that stands for itself; returns the versions that wait.
 
@@ -88,19 +89,10 @@ class Deployment(Messages):
         of the bundle's first one that has it; None: the process is new. The same proposal again changes nothing.
         InvalidForm: no reason, or a base that is not there. CannotDeploy. StaleBase. NothingChanged.
         """
-        reason = required(reason, "reason", "Say why: it is kept with the version.")
-        _require_fit(self.check(bundle))
-        diagrams, _ = parse_bundle(bundle)
-        keys = main_processes(diagrams)
-        if key is not None and key not in keys:
-            raise CannotDeploy([missing_process(key)])
-        with self.transaction(session) as tx:
-            hold_key(tx, _LOCK)
-            bases = self._bases(tx, keys, key, base_version)
-            return [
-                self._propose(tx, each, diagrams[each].name, bundle, actor, origin, reason, bases[each])
-                for each in keys
-            ]
+        reason = required(reason, "reason", WHY)
+        names = self._fitting(bundle, key)
+        with self.transaction() as tx:
+            return self._propose_all(tx, names, bundle, actor, origin, reason, key, base_version)
 
     def consent(self, key: str, version: int, actor: Actor, comment: str = "") -> VersionView:
         """Deploys a version that waits. The same person's consent again changes nothing.
@@ -148,7 +140,7 @@ class Deployment(Messages):
 
     def go_back(self, key: str, version: int, actor: Actor, *, reason: str) -> list[VersionView]:
         """Proposes the bundle of an older version as a new one, on top of the newest. Errors as `propose`."""
-        reason = required(reason, "reason", "Say why: it is kept with the version.")
+        reason = required(reason, "reason", WHY)
         with self.reading() as session:
             old = _row(session, key, version)
             if old.state != "deployed":
@@ -193,6 +185,28 @@ class Deployment(Messages):
             return Bundle.unpack(_row(session, key, version).bundle)
 
     # --- parts ---
+
+    def _fitting(self, bundle: Bundle, key: str | None) -> dict[str, str]:
+        """The processes of a bundle that stand for themselves, with their names. CannotDeploy.
+
+        Asked before a transaction begins: a check takes seconds, and on SQLite nobody else could write meanwhile.
+        """
+        _require_fit(self.check(bundle))
+        diagrams, _ = parse_bundle(bundle)
+        keys = main_processes(diagrams)
+        if key is not None and key not in keys:
+            raise CannotDeploy([missing_process(key)])
+        return {each: diagrams[each].name for each in keys}
+
+    def _propose_all(
+        self, tx: Session, names: Mapping[str, str], bundle: Bundle, actor: Actor, origin: str, reason: str,
+        key: str | None, base_version: int | None,
+    ) -> list[VersionView]:
+        hold_key(tx, _LOCK)
+        bases = self._bases(tx, list(names), key, base_version)
+        return [
+            self._propose(tx, each, name, bundle, actor, origin, reason, bases[each]) for each, name in names.items()
+        ]
 
     def _bases(
         self, tx: Session, keys: Sequence[str], key: str | None, base_version: int | None

@@ -18,7 +18,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from engine.bundling import drawn, refuse_unfit
 from engine.definitions import Bundle
-from engine.deployment import Deployment, limited, missing_process, required
+from engine.deployment import WHY, Deployment, limited, missing_process, required
 from engine.errors import Conflict, DraftChanged, Finding, InvalidForm, NotFound
 from engine.safe_xml import parse_xml
 from engine.store.tables import Draft, ProcessVersion
@@ -150,12 +150,12 @@ class Drafts(Deployment):
             return [self.version(found.key, found.version)]
         if found.revision != revision:
             raise _changed(found)
+        reason, bundle = required(reason, "reason", WHY), Bundle(found.files)
+        names = self._fitting(bundle, found.key)
         with self.transaction() as tx:
             row, _ = _open(tx, draft_id)  # before the lock on versions: a save waits for nothing else
-            versions = self.propose(
-                Bundle(found.files), actor, reason=reason, base_version=found.base_version, origin="draft",
-                key=found.key, session=tx,
-            )
+            versions = self._propose_all(
+                tx, names, bundle, actor, "draft", reason, found.key, found.base_version)
             asked = next(version for version in versions if version.key == found.key)
             self._change(tx, row, actor, revision, state="asked", version=asked.version, revision=revision)
             return versions

@@ -8,10 +8,20 @@ from typing import Any
 
 import pytest
 from lxml import etree
+from sqlalchemy import event
 
 from engine import SYSTEM, Bundle, Database, Engine
 from engine.drafts import empty_diagram
-from engine.errors import CannotDeploy, Conflict, DraftChanged, InvalidForm, NotFound, NothingChanged, StaleBase
+from engine.errors import (
+    CannotDeploy,
+    Conflict,
+    DraftChanged,
+    Finding,
+    InvalidForm,
+    NotFound,
+    NothingChanged,
+    StaleBase,
+)
 from engine.views import DraftView
 from handlers.contract import Registry
 from tests.drawing import Drawing
@@ -359,3 +369,25 @@ def test_the_empty_diagram_is_what_bundles_hold() -> None:
     assert data.startswith(b"<?xml version='1.0' encoding='UTF-8'?>")
     assert "Süß" in data.decode()
     assert Bundle({"processes/x.bpmn": data}).content_hash
+
+
+def test_a_draft_is_checked_while_nobody_waits_for_it(
+    engine: Engine, draft: DraftView, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check takes seconds; on SQLite nobody else could write in a transaction that is open meanwhile."""
+    saved = engine.save_draft(draft.id, ANALYST, revision=1, files={DIAGRAM: XML})
+    begun, ended, seen = list[object](), list[object](), list[int]()
+    event.listen(database.engine, "begin", begun.append)
+    event.listen(database.engine, "commit", ended.append)
+    event.listen(database.engine, "rollback", ended.append)
+    check = engine.check
+
+    def watched(bundle: Bundle) -> list[Finding]:
+        seen.append(len(begun) - len(ended))
+        return check(bundle)
+
+    monkeypatch.setattr(engine, "check", watched)
+
+    engine.submit_draft(draft.id, ANALYST, reason="Two.", revision=saved.revision)
+
+    assert seen == [0]
