@@ -12,7 +12,7 @@ from lxml import etree
 
 from engine.errors import Conflict
 from engine.findings import local
-from engine.foreign.drawing import add_shape, draw_flow, remove_drawing
+from engine.foreign.drawing import BPMNDI, add_shape, draw_flow, remove_drawing
 from engine.lint.model import FLOW_NODES, SPIFF, properties_of, tag
 from engine.lint.names import is_variable
 from engine.safe_xml import parse_xml
@@ -155,12 +155,12 @@ def property_of(xml: etree._Element, name: str) -> str:
 
 
 def rename_id(root: etree._Element, old: str, new: str) -> None:
-    """Gives an element another id, and everything that refers to it."""
+    """Gives an element another id, and everything that refers to it. What only happens to read the same stays."""
     for node in root.iter():
         if not isinstance(node.tag, str):
             continue
         for attribute, value in [(str(key), str(value)) for key, value in node.attrib.items()]:
-            if attribute == "name":
+            if not _may_refer(node, attribute):
                 continue
             if value == old:
                 node.set(attribute, new)
@@ -168,6 +168,15 @@ def rename_id(root: etree._Element, old: str, new: str) -> None:
                 node.set(attribute, f"{value[: -len(old)]}{new}")
         if local(node) in _REFERRING and (node.text or "").strip() == old:
             node.text = new
+
+
+def _may_refer(node: etree._Element, attribute: str) -> bool:
+    """Whether an attribute bears or names the id of a BPMN element; sizes, numbers and names of operations do not."""
+    if node.tag == f"{{{SPIFF}}}property":
+        return attribute == "value" and node.get("name") in ("cancellation", "separateFrom")
+    if not str(node.tag).startswith((f"{{{BPMN}}}", f"{{{BPMNDI}}}")):
+        return False
+    return attribute in ("id", "bpmnElement", "default", "calledElement") or attribute.endswith("Ref")
 
 
 # --- flows ----------------------------------------------------------------------------------------------------------

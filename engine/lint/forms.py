@@ -84,16 +84,25 @@ def _load(report: _JsonReport, data: bytes) -> Any:
         report.at("", "json-size", f"The file has {len(data):,} bytes.", "At most 256 KB are allowed.")
         return None
     try:
-        return json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        return _whole(json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite))
     except RecursionError:
         report.at("", "json-depth", "The file is nested too deeply.", "A form has fields and one level of lists.")
     except json.JSONDecodeError as error:
         report.at(
             "", "json-syntax", f"The file is not JSON: {error.msg} in line {error.lineno}.", "Correct that line."
         )
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        report.at("", "json-syntax", f"The file holds {half}, half a character.", "Write the whole character.")
     except (ValueError, MemoryError) as error:
         report.at("", "json-syntax", f"The file cannot be read: {str(error)[:200]}.", "Save it again as JSON in UTF-8.")
     return None
+
+
+def _whole(value: Any) -> Any:
+    """The value, when it can be written again. UnicodeEncodeError: it escapes half a character, as `\\ud800`."""
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from engine.executable import CannotMend, mend, with_fixes
 from engine.lint import check
 from tests.foreign.diagrams import DIAGRAMS, Foreign
 from tests.foreign.mending import MOST, TEAMS, lacking, mended, registry, steps
+from tests.unit.lint_bundle import definitions, flow, properties, service
 
 FILE = "processes/x.bpmn"
 BPMN = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
@@ -180,3 +181,28 @@ def test_what_runs_lacks_nothing() -> None:
     assert lacking(drawn("standard events")) == []
     for data in (b"", b"<a", b"\xff\xfe", b"<!DOCTYPE a><a/>", b"<definitions/>"):
         assert all(not one.choices for one in lacking({FILE: data}))
+
+
+def test_another_id_changes_nothing_that_only_reads_the_same() -> None:
+    """A task with the id 100 is 100 wide, and takes 100 as a parameter; an operation keeps its name beside a task's."""
+    pay = service("pay.now", "pay.now", "paid", '<spiffworkflow:parameter id="pay.now" type="str" value="100"/>')
+    picture = ('<bpmndi:BPMNDiagram id="picture"><bpmndi:BPMNPlane id="plane" bpmnElement="small"><bpmndi:BPMNShape '
+               'id="shape" bpmnElement="100"><dc:Bounds x="100" y="9" width="100" height="80"/></bpmndi:BPMNShape>'
+               "</bpmndi:BPMNPlane></bpmndi:BPMNDiagram>")
+    files = {FILE: definitions(
+        f'<bpmn:process id="small" isExecutable="true"><bpmn:startEvent id="begin"/>'
+        f'<bpmn:userTask id="100" name="Pack">{properties(step="100")}</bpmn:userTask>{pay}<bpmn:endEvent id="finish"/>{flow("begin", "100")}'
+        f'{flow("100", "pay.now")}{flow("pay.now", "finish")}</bpmn:process>{picture}').encode()}
+
+    after = mend(files, FILE, "100", "rename", registry(), TEAMS)
+    after = mend(after, FILE, "pay.now", "rename", registry(), TEAMS)
+
+    expected = files[FILE]
+    for old, new in ((b'userTask id="100"', b'userTask id="pack"'), (b'bpmnElement="100"', b'bpmnElement="pack"'),
+                     (b'sourceRef="100"', b'sourceRef="pack"'), (b'targetRef="100"', b'targetRef="pack"'),
+                     (b'serviceTask id="pay.now"', b'serviceTask id="pay_now"'),
+                     (b'sourceRef="pay.now"', b'sourceRef="pay_now"'),
+                     (b'targetRef="pay.now"', b'targetRef="pay_now"')):
+        assert old in expected
+        expected = expected.replace(old, new)
+    assert etree.tostring(etree.fromstring(after[FILE])) == etree.tostring(etree.fromstring(expected))

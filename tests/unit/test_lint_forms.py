@@ -116,6 +116,8 @@ def test_plain_patterns_are_fine(pattern: str) -> None:
         (b"{", "json-syntax"),
         (b"\xff\xfe\xfa", "json-syntax"),
         (b'{"type": NaN}', "json-syntax"),
+        (b'{"title": "\\ud800"}', "json-syntax"),
+        (b'{"\\ud800": 1}', "json-syntax"),
         (b'{"type": 1e999}', "json-syntax"),
         (b'{"type": "object", "type": "object"}', "json-syntax"),
         (b"[" * 50_000, "json-depth"),
