@@ -24,6 +24,8 @@ from engine.specs import BPMN, parse
 
 SPIFF = "http://spiffworkflow.org/bpmn/schema/1.0/core"
 _B, _S = f"{{{BPMN}}}", f"{{{SPIFF}}}"
+LONGEST_NAME = 200
+"""Characters of the name of an element or a process."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def parse_bundle(bundle: Bundle) -> tuple[dict[str, Diagram], dict[str, Decision
             if process_id in specs:
                 wire_loops(specs[process_id])
                 diagrams[process_id] = Diagram(
-                    process_id, process.get("name") or process_id, file, _elements(process),
+                    process_id, _short(process.get("name") or process_id), file, _elements(process),
                     _properties(process), specs[process_id],
                 )
     decisions = [parse_decision(data, name) for name, data in bundle.files.items() if name.endswith(".dmn")]
@@ -226,7 +228,7 @@ def _elements(process: etree._Element) -> dict[str, Element]:
             properties["calledElement"] = node.get("calledElement", "")
         found[node.get("id", "")] = Element(
             id=node.get("id", ""),
-            name=" ".join((node.get("name") or node.get("id") or "").split()),
+            name=_short(" ".join((node.get("name") or node.get("id") or "").split())),
             kind=kind,
             process=process.get("id", ""),
             properties=properties,
@@ -235,6 +237,11 @@ def _elements(process: etree._Element) -> dict[str, Element]:
             attached_to=node.get("attachedToRef"),
         )
     return found
+
+
+def _short(name: str) -> str:
+    """A name as lists and rows hold it; BPMN sets no limit."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME - 1]}…"
 
 
 def _text(node: etree._Element, path: str) -> str:

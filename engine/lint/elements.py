@@ -12,7 +12,9 @@ from engine.lint.model import BPMNDI, DC, DI, EVENTS, FLOW_NODES, SPIFF, Context
 from engine.standard import DRAWN_ONLY, iter_run
 
 RESERVED = frozenset({"Start", "End", "Root", "StartEventSplit", "StartEventJoin"})
-_ID = re.compile(r"[^\W\d][\w.-]{0,199}")
+_ID = re.compile(r"[^\W\d][\w.-]*")
+LONGEST_ID, LONGEST_KEY = 100, 80
+"""Characters of an element's id, and of a process's: columns and keys of jobs hold no more."""
 _RESERVED_ENDING = (".BoundaryEventSplit", ".BoundaryEventJoin", ".EndJoin")
 
 _DRAWN = frozenset(
@@ -146,6 +148,10 @@ def _check_scope_ids(diagram: Diagram, scope: Scope) -> None:
             diagram.report.error(
                 node, "id", f"{name[:80]!r} cannot be the id of an element." if name else "The element has no id.",
                 "Use letters, digits and _, a letter first.",
+            )
+        elif len(name) > (most := LONGEST_KEY if node is scope.xml and scope.parent is None else LONGEST_ID):
+            diagram.report.error(
+                node, "id", f"The id {name[:80]!r} has {len(name)} characters.", f"Use at most {most}."
             )
         elif name in RESERVED or name.endswith(_RESERVED_ENDING):
             diagram.report.error(

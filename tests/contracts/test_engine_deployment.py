@@ -45,6 +45,25 @@ def test_an_instance_stays_on_the_version_it_began_with(engine: Callable[[], Eng
         (1, "One"), (2, "Two")]
 
 
+def test_names_may_be_as_long_as_analysts_write_them(engine: Callable[[], Engine]) -> None:
+    """BPMN sets no limit; lists and rows keep the beginning of a longer one."""
+    engine().deploy(bundle("A long story. " * 40), SYSTEM)
+    engine().start("looking", "A", SYSTEM)
+
+    [task] = engine().order_tasks("A")
+    assert (len(task.name), task.name[:13], task.name[-1]) == (200, "A long story.", "…")
+
+
+def test_a_key_is_as_long_as_the_database_can_keep(engine: Callable[[], Engine]) -> None:
+    """A longer one is refused in words, also when it comes as a file."""
+    engine().deploy(bundle(key="k" * 80), SYSTEM, origin="upload")
+
+    with pytest.raises(CannotDeploy) as refused:
+        engine().deploy(bundle(key="k" * 81), SYSTEM, origin="upload")
+
+    assert [finding.rule for finding in refused.value.findings] == ["id"]
+
+
 def test_a_folder_is_refused_over_a_newer_version_that_somebody_else_deployed(engine: Callable[[], Engine]) -> None:
     """The folder's change was made on version 1; both versions are named, and nothing is deployed."""
     engine().deploy(bundle("One"), SYSTEM)

@@ -191,7 +191,8 @@ def test_another_id_changes_nothing_that_only_reads_the_same() -> None:
                "</bpmndi:BPMNPlane></bpmndi:BPMNDiagram>")
     files = {FILE: definitions(
         f'<bpmn:process id="small" isExecutable="true"><bpmn:startEvent id="begin"/>'
-        f'<bpmn:userTask id="100" name="Pack">{properties(step="100")}</bpmn:userTask>{pay}<bpmn:endEvent id="finish"/>{flow("begin", "100")}'
+        f'<bpmn:userTask id="100" name="Pack">{properties(step="100")}</bpmn:userTask>{pay}'
+        f'<bpmn:endEvent id="finish"/>{flow("begin", "100")}'
         f'{flow("100", "pay.now")}{flow("pay.now", "finish")}</bpmn:process>{picture}').encode()}
 
     after = mend(files, FILE, "100", "rename", registry(), TEAMS)

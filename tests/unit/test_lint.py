@@ -60,6 +60,7 @@ MUTANTS = [
     ('id="note"', 'id="take_order"', "take_order", "duplicate-id"),
     ('id="done"/>', "/>", "parcel", "id"),
     ('id="done"/>', 'id="a b"/>', "a b", "id"),
+    ('id="done"/>', f'id="{"d" * 101}"/>', "d" * 101, "id"),
     ('processRef="parcel"', 'processRef="other"', "pool", "participant"),
     ('x="100" y="80.5"', 'x="abc" y="80.5"', "take_order_shape", "bounds"),
     ('width="100" height="80"', 'width="100"', "take_order_shape", "bounds"),

@@ -1,6 +1,6 @@
 // Gives an element another id, and changes what names it in the same diagram: conditions, parameters, lists of ids.
 
-const NAME = /^[A-Za-z_][\w.-]{0,199}$/;
+const NAME = /^[A-Za-z_][\w.-]{0,99}$/;
 const PROPERTIES = ['accepts', 'signatures', 'separateFrom'];
 
 const replaced = (text, from, to) => {
