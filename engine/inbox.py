@@ -84,9 +84,10 @@ class Inbox(Incidents):
     def tasks(
         self, actor: Actor, *, team: str | None = None, mine: bool = False, order: str | None = None,
         step: int | None = None, q: str | None = None, overdue: bool = False, due_before: datetime | None = None,
-        orders: Sequence[str] | None = None, limit: int = 50, cursor: str | None = None,
+        like: TaskView | None = None, orders: Sequence[str] | None = None, limit: int = 50, cursor: str | None = None,
     ) -> Page[TaskView]:
-        """Open tasks the actor may see, soonest due first. `orders` names further orders that `q` found."""
+        """Open tasks the actor may see, soonest due first. `orders` names further orders that `q` found; `like`: those
+        of the same element, itself too."""
         conditions = [Task.state == "open", *self._visible(actor)]
         if team is not None:
             conditions.append(Task.team == team)
@@ -94,6 +95,8 @@ class Inbox(Incidents):
             conditions.append(Task.assignee == actor.name)
         if order is not None:
             conditions.append(Task.business_key == order)
+        if like is not None:
+            conditions += [Task.team == like.team, Task.process == like.process, Task.element == like.element]
         if step is not None:
             conditions.append(Task.step == step)
         if q:

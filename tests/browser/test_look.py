@@ -18,6 +18,7 @@ PAGES: dict[str, tuple[str | None, Where]] = {
     "inbox": ("warehouse", lambda _: "/inbox"),
     "empty inbox": ("finance", lambda _: "/inbox"),
     "task": ("warehouse", lambda site: site.task(site.packing)),
+    "several": ("warehouse", lambda site: f"{site.task(site.packing)}/several"),
     "correction": ("sales", lambda site: site.task(site.doubtful)),
     "gate": ("stock-approver", lambda site: site.task(site.gate)),
     "gate sent back": ("stock-approver-2", lambda site: site.task(site.sent_back)),

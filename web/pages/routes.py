@@ -19,6 +19,7 @@ from web.pages import (
     moves,
     orders,
     processes,
+    several,
     sign_in,
     starting,
     tasks,
@@ -28,8 +29,8 @@ from web.pages.errors import init_errors
 from web.pages.shell import init_shell
 
 PARTS = (
-    sign_in, inbox, tasks, approvals, orders, cancelling, incidents, messages, mails, house, processes, starting, moves,
-    modeler, modeler_forms, modeler_decisions, track,
+    sign_in, inbox, tasks, several, approvals, orders, cancelling, incidents, messages, mails, house, processes,
+    starting, moves, modeler, modeler_forms, modeler_decisions, track,
 )  # fmt: skip
 
 
