@@ -20,6 +20,9 @@ from engine.unit import Unit
 from engine.views import Actor, Page, TaskDetail, TaskView
 from handlers.contract import FieldError, FormContext
 
+LONGEST_NOTE = 500
+"""Characters of a note to a colleague."""
+
 
 class Inbox(Incidents):
     """What a person does with a task besides completing it, and the lists."""
@@ -58,6 +61,25 @@ class Inbox(Incidents):
             unit.event("assigned", unit.definition.element(row.process, row.element), to=to.name)
             unit.save()
             return task_view(row)
+
+    def take_over(self, task_id: str, actor: Actor, note: str) -> TaskView:
+        """Takes a task from the colleague who has it; the note is kept in the history, and what was typed stays.
+
+        A task that nobody has is claimed. InvalidForm: no note, or one that is too long.
+        """
+        forms.check_values(note, at="/note")
+        note = note.strip()
+        if not 0 < len(note) <= LONGEST_NOTE:
+            raise InvalidForm([FieldError("/note", f"Say why, in at most {LONGEST_NOTE} characters.")])
+        with self.transaction() as tx:
+            unit, row = self._locked_task(tx, task_id, actor)
+            if row.team in actor.teams and row.state == "open" and row.assignee not in (None, actor.name):
+                element = unit.definition.element(row.process, row.element)
+                unit.event("taken_over", element, was=row.assignee, comment=note)
+                self._assign(row, actor.name)
+                unit.save()
+                return task_view(row)
+        return self.claim(task_id, actor)
 
     def _assign(self, row: Task, name: str | None) -> None:
         row.assignee, row.claimed_at = name, self.clock.now() if name else None

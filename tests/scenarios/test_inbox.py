@@ -84,6 +84,41 @@ def test_a_task_is_handed_over_within_its_team(shop: Shop, order: OrderHandle) -
         shop.engine.assign(task.id, ANN, PEOPLE["sales"])
 
 
+def test_a_colleagues_task_is_taken_over_with_a_note(shop: Shop, order: OrderHandle) -> None:
+    """What was typed stays, the history says from whom and why, and the colleague is told when going on."""
+    task, draft = order.task(STEP), {"city": "half"}
+    shop.engine.claim(task.id, ANN)
+    shop.engine.save_task_draft(task.id, ANN, draft)
+
+    taken = shop.engine.take_over(task.id, BEN, "Ann has gone home.")
+
+    assert (taken.assignee, taken.claimed_at) == ("ben", shop.clock.now())
+    assert order.detail(STEP, BEN).draft == draft
+    event = order.history()[-1]
+    assert (event.kind, event.actor, event.detail) == (
+        "taken_over", "ben", {"was": "ann", "comment": "Ann has gone home."})
+    with pytest.raises(TakenByAnother):
+        shop.engine.save_task_draft(task.id, ANN, {})
+
+
+def test_nothing_is_taken_over_without_a_note_or_from_another_team(shop: Shop, order: OrderHandle) -> None:
+    """A free task is claimed; a done one, another team's and an owner's look stay what they are."""
+    task = order.task(STEP)
+    for note in ("", "  ", "x" * 501):
+        with pytest.raises(InvalidForm):
+            shop.engine.take_over(task.id, BEN, note)
+    with pytest.raises(NotFound):
+        shop.engine.take_over(task.id, PEOPLE["sales"], "Mine.")
+    with pytest.raises(NotAllowed):
+        shop.engine.take_over(task.id, ADMIN, "Mine.")
+
+    assert shop.engine.take_over(task.id, BEN, "It is free.").assignee == "ben"
+    assert order.history()[-1].kind == "claimed"
+    shop.engine.complete(task.id, BEN, form(order))
+    with pytest.raises(AlreadyDone):
+        shop.engine.take_over(task.id, ANN, "Again.")
+
+
 def test_a_draft_is_kept_as_it_is(shop: Shop, order: OrderHandle) -> None:
     """Unchecked, through release, until the task is done; it is no work on the order."""
     task, draft = order.task(STEP), {"city": "", "lines": "not yet", "x": [None, 1.5, True]}

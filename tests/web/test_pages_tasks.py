@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.views import Actor
 from tests.web.api_world import World
 from tests.web.test_api_journey import do_next
 from tests.web.visitor import as_inputs, example, open_task, visitor
@@ -51,6 +52,23 @@ def test_late_tasks_stand_in_a_group_of_their_own(world: World) -> None:
     assert order in page.text
     assert [h.text for h in page.find("//div[@id='task-list']/h2")] == ["Late"]
     assert "late" in page.find("//span[contains(@class, 'due bad')]")[0].text_content()
+
+
+def test_a_colleague_who_is_away_gives_way(world: World) -> None:
+    """Who has the task stands there with its time; with a note it is taken over, and the history keeps the note."""
+    order = doubtful_order(world)
+    task = open_task(world, order)
+    world.engine.claim(task, Actor("nadia", frozenset({"sales"})))
+    sales = visitor(world, "sales")
+    page = sales.goes(f"/tasks/{task}")
+    assert "nadia has this task since" in page.text
+
+    empty = sales.sends(f"/tasks/{task}/take-over", {**page.form("/take-over"), "note": " "})
+    after = sales.sends(f"/tasks/{task}/take-over", {**page.form("/take-over"), "note": "Nadia is ill."})
+
+    assert (empty.status, "Say why" in empty.text) == (422, True)
+    assert "Yours" in after.text
+    assert "Nadia is ill." in sales.goes(f"/orders/{order}").text
 
 
 def test_claiming_tells_the_others_and_releasing_gives_it_back(world: World) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from engine.errors import InvalidForm
+from engine.inbox import LONGEST_NOTE
 from engine.views import Actor, Signature, TaskDetail, TaskView
 from handlers.contract import Problem, WaybillError
 from web import accounts
@@ -122,6 +123,12 @@ class Assign(Input):
     to: str = Field(min_length=1, max_length=80, description="User name.")
 
 
+class TakeOver(Input):
+    """Why a colleague's task is taken."""
+
+    note: str = Field(min_length=1, max_length=LONGEST_NOTE, description="Kept in the history.")
+
+
 class Draft(Input):
     """A form as far as it is filled in."""
 
@@ -218,6 +225,14 @@ def assign_task(caller: Caller, id: str, body: Assign) -> TaskOut:  # noqa: A002
         # nobody is in no team: the engine says so, after it has said whether the task is there at all
         person = accounts.actor(user) if user is not None and user.active else Actor(body.to)
     return _row(caller.services.engine.assign(id, caller.actor, person))
+
+
+@calls.post(
+    "/tasks/<id>/take-over", permission="tasks.work", body=TakeOver, returns={200: TaskOut}, problems=(404, 409)
+)
+def take_over_task(caller: Caller, id: str, body: TakeOver) -> TaskOut:  # noqa: A002
+    """Take a task from the colleague who has it, with a note. What was typed stays."""
+    return _row(caller.services.engine.take_over(id, caller.actor, body.note))
 
 
 @calls.put("/tasks/<id>/draft", permission="tasks.work", body=Draft, returns={200: TaskOut}, problems=(404, 409))

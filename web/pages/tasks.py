@@ -28,6 +28,7 @@ def register(pages: Blueprint) -> None:
     add("/tasks/<task_id>/draft", "save_draft", autosave, methods=["POST"])
     add("/tasks/<task_id>/claim", "claim_task", claim, methods=["POST"])
     add("/tasks/<task_id>/release", "release_task", release, methods=["POST"])
+    add("/tasks/<task_id>/take-over", "take_over_task", take_over, methods=["POST"])
 
 
 @permission("tasks.read")
@@ -97,6 +98,17 @@ def release(task_id: str) -> Any:
     return _then_show(task_id, lambda: current_services().engine.release(task_id, me().actor))
 
 
+@permission("tasks.work")
+def take_over(task_id: str) -> Any:
+    """Takes a task from the colleague who has it; the note goes into the history."""
+    engine, actor = current_services().engine, me().actor
+    try:
+        return _then_show(task_id, lambda: engine.take_over(task_id, actor, request.form.get("note", "")))
+    except InvalidForm as refused:
+        why, back = refused.errors[0].message, _address(task_id)
+        return error_page(422, "It was not taken over", why, back=back, back_text="Look at the task")
+
+
 def _then_show(task_id: str, command: Any) -> Any:
     try:
         command()
@@ -140,6 +152,7 @@ def _page(
         withdrawn=why_withdrawn(task) if task.state == "withdrawn" else None,
         mine=task.assignee == person.name and task.state == "open",
         locked=_locked(task),
+        takeable=task.state == "open" and task.team in person.actor.teams and task.assignee not in (None, person.name),
         customer=listing.customers.get(task.order) or _customer(task.order),
         paragraphs=[part.strip() for part in detail.instructions.split("\n\n") if part.strip()],
     )
