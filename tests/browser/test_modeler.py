@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 from playwright.sync_api import Route, expect
 
 from engine import Bundle
 from tests.browser.conftest import AXE, Open, Site
-from tests.browser.modeling import ORDER, SECOND, Canvas, drafted, meaning
+from tests.browser.modeling import ANALYST, ORDER, SECOND, Canvas, drafted, meaning
 
 FOREIGN = (Path(__file__).parent / "rich.bpmn").read_bytes()
 
@@ -285,6 +286,24 @@ def test_files_are_imported_into_the_draft(opened: Open, site: Site) -> None:
         assert canvas.is_saved().files["forms/package_products.json"] == form
 
 
+def test_an_imported_file_is_read_in_the_encoding_that_it_declares(opened: Open, site: Site) -> None:
+    """Not every tool writes UTF-8; no letter becomes a question mark."""
+    foreign = site.shop.engine.bundle("order_fulfillment", 1).files["processes/order_cancellation.bpmn"].decode()
+    foreign = re.sub(r"<\?xml.*?\?>", '<?xml version="1.0" encoding="ISO-8859-1"?>', foreign)
+    foreign = re.sub(r'(<bpmn:process [^>]*?name=")[^"]*', r"\1Rückgängig", foreign)
+    with drafted(site) as draft:
+        canvas = Canvas(opened("analyst"), site, draft).opens()
+        page = canvas.page
+
+        with page.expect_navigation():
+            page.set_input_files("#import", {
+                "name": "order_cancellation.bpmn", "mimeType": "application/xml", "buffer": foreign.encode("latin-1")})
+        canvas.is_drawn()
+
+        root = etree.fromstring(canvas.is_saved().files["processes/order_cancellation.bpmn"])
+        assert root.find("{*}process").get("name") == "Rückgängig"
+
+
 def test_minimap_simulation_keys_and_the_mark(opened: Open, site: Site) -> None:
     """The tools open and close; bpmn.io's mark is fully visible all the time."""
     with drafted(site) as draft:
@@ -319,6 +338,26 @@ def test_a_diagram_that_cannot_be_drawn_is_said_to_be_so(opened: Open, site: Sit
         expect(canvas.page.locator("#cannot")).to_contain_text("This file cannot be drawn")
         assert any("not well-formed" in text for text in canvas.problems())
         assert site.shop.engine.draft(draft.id).revision == 2
+
+
+def test_nothing_of_another_diagram_is_saved_over_one_that_cannot_be_drawn(opened: Open, site: Site) -> None:
+    """What was on the canvas before, and can be undone there, is another file's."""
+    with drafted(site) as draft:
+        broken = b"<definitions><broken"
+        site.shop.engine.save_draft(
+            draft.id, ANALYST, revision=1, files={"processes/order_cancellation.bpmn": broken})
+        canvas = Canvas(opened("analyst"), site, draft).opens()
+        page = canvas.page
+        canvas.finds("Package ordered products")
+        canvas.adds("user", "Gift wrap")
+        page.evaluate("document.querySelector('[data-diagram=\"processes/order_cancellation.bpmn\"]').click()")
+        expect(page.locator("#cannot")).to_be_visible()
+
+        page.keyboard.press("Control+z")
+        canvas.problems()
+        page.wait_for_timeout(1_500)
+
+        assert canvas.is_saved().files["processes/order_cancellation.bpmn"] == broken
 
 
 @pytest.mark.parametrize("dark", [False, True])

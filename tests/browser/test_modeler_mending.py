@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Open, Site
 from tests.browser.modeling import PATIENCE, Canvas, drafted
@@ -27,6 +27,29 @@ def test_a_problem_with_one_way_out_is_mended_by_a_click(opened: Open, site: Sit
         assert canvas.properties("gift_wrap")["team"] == "warehouse"
         canvas.finds("Gift wrap")
         expect(canvas.page.locator("#p-team")).to_have_value("warehouse")
+
+
+def test_nothing_is_changed_while_something_is_mended(opened: Open, site: Site) -> None:
+    """The server changes the same file: a change of our own would overwrite the mending, or be lost with it."""
+    held: list[Route] = []
+    with drafted(site) as draft:
+        canvas = Canvas(opened("analyst"), site, draft).opens()
+        page = canvas.page
+        canvas.finds("Package ordered products")
+        canvas.adds("user", "Gift wrap")
+        canvas.problems()
+        page.route("**/mend", lambda route: held.append(route))  # noqa: PLW0108 - it takes no built-in function
+        with page.expect_request("**/mend"):
+            page.locator("#problems tr", has_text="No team does it.").get_by_role("button", name="Mend it").click()
+
+        page.keyboard.press("Control+z")
+        page.wait_for_timeout(300)  # what changes on the canvas is taken up after 200 ms
+        held[0].continue_()
+
+        expect(page.locator("#problems tr", has_text="No team does it.")).to_have_count(0)
+        page.wait_for_timeout(1_500)
+        assert canvas.properties("gift_wrap")["team"] == "warehouse"
+        canvas.finds("Gift wrap")
 
 
 def test_a_diagram_of_another_tool_is_made_executable(opened: Open, site: Site) -> None:

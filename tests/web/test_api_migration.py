@@ -98,6 +98,7 @@ def test_the_page_shows_how_far_it_is_and_what_became_of_each(world: World) -> N
     assert stays not in done.text
     assert analyst.goes(f"{address}?state=refused").text.count("No order is among these.") == 1
     assert analyst.goes(f"{address}?state=nonsense").status == 404
+    assert analyst.goes(f"{address}?after=%00").status == 404
     assert "moved the order from version 1 to version 2 of the process" in analyst.goes(f"/orders/{moved}").text
 
 

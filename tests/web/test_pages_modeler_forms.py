@@ -342,6 +342,18 @@ def test_a_table_that_cannot_be_read_is_not_tried(analyst: Visitor, draft: Draft
         assert tried(analyst, draft, xml, {}).json == {"readable": False, "asks": []}
 
 
+def test_a_table_is_shown_in_the_encoding_that_it_declares(world: World, analyst: Visitor, draft: DraftView) -> None:
+    """What is shown is what is saved: no letter becomes a question mark."""
+    xml = ('<?xml version="1.0" encoding="ISO-8859-1"?><definitions '
+           'xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" name="Übergröße"/>')
+    world.engine.save_draft(draft.id, ANALYST, revision=1, files={"processes/gifts.dmn": xml.encode("latin-1")})
+
+    shown = json.loads(analyst.goes(f"/modeler/{draft.id}/decisions/gifts").find("//*[@id='xml']/text()")[0])
+
+    assert "Übergröße" in shown
+    assert tried(analyst, draft, "<definitions \ud800/>").json == {"readable": False, "asks": []}
+
+
 def test_a_new_table_passes_the_check_and_can_be_deleted(world: World, analyst: Visitor, draft: DraftView) -> None:
     """One that a task runs stays."""
     page = analyst.goes(f"/modeler/{draft.id}/decisions")

@@ -11,6 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, url_for
 from lxml import etree
 
+from engine.bundling import text_of
 from engine.decisions import Decision, Input, read_decision
 from engine.errors import ExpressionError
 from engine.findings import local
@@ -102,7 +103,7 @@ def attempt(draft_id: str, name: str) -> Any:
     xml, values = body.get("xml"), body.get("values")
     if not isinstance(xml, str) or not (values is None or isinstance(values, dict)):
         abort(400)
-    decision, _ = read_decision(xml.encode(), f"processes/{shelf.plain(name, SUFFIX)}{SUFFIX}")
+    decision, _ = read_decision(xml.encode("utf-8", "surrogatepass"), f"processes/{shelf.plain(name, SUFFIX)}{SUFFIX}")
     if decision is None:
         return jsonify(readable=False, asks=[])
     asks = asks_of(decision)
@@ -243,7 +244,8 @@ def _page(draft: DraftView, name: str | None, *, missing: str | None = None) -> 
         known.add(key)
         entries.append(Entry(one, decision.name if decision else one, uses.get(key, ())))
     chosen = next((entry for entry in entries if entry.name == name), None)
-    text = shelf.text_of(draft.files.get(f"processes/{name}{SUFFIX}"))
+    file = f"processes/{name}{SUFFIX}"
+    text = text_of(file, draft.files.get(file, b""))
     return page_of(
         "modeler_decisions.html", section="modeler", draft=draft, name=name, missing=missing, entries=entries,
         chosen=chosen, xml=text, uses=chosen.uses if chosen else (), closed=draft.state != "open",

@@ -63,7 +63,7 @@ def show_live(key: str, migration_id: int) -> Any:
 
 def _view(key: str, migration_id: int) -> MigrationView:
     return current_services().engine.migration(
-        migration_id, key=key, state=_state(), limit=PAGE, cursor=request.args.get("after")
+        migration_id, key=key, state=_state(), limit=PAGE, cursor=_after()
     )
 
 
@@ -76,9 +76,16 @@ def _state() -> MoveState | None:
     return cast(MoveState, asked)
 
 
+def _after() -> str | None:
+    after = request.args.get("after")
+    if after is not None and "\0" in after:
+        abort(404)  # no order is called so, and PostgreSQL fails at it
+    return after
+
+
 def _part(view: MigrationView) -> dict[str, Any]:
     counts = {"refused": view.refused, "waiting": view.waiting, "stays": view.stays, "moved": view.moved}
-    return {"m": view, "state": _state(), "after": request.args.get("after"), "groups": GROUPS, "counts": counts}
+    return {"m": view, "state": _state(), "after": _after(), "groups": GROUPS, "counts": counts}
 
 
 def _name(key: str) -> str:

@@ -7,6 +7,7 @@ import { ask, byId, closeMenus, menus, tell } from './modeler/dialogs.js';
 import { markFindings } from './modeler/marks.js';
 import { Mending } from './modeler/mending.js';
 import { showProblems } from './modeler/problems.jsx';
+import { textOf } from './modeler/reading.js';
 import { handOver, isTyping } from './modeler/typing.js';
 
 const boot = JSON.parse(byId('boot').dataset.json);
@@ -18,7 +19,7 @@ const draft = new DraftFiles({
   id: boot.id, revision: boot.revision, csrf: boot.csrf, savedAt: boot.updatedAt, me: boot.me, people: boot.people,
   now: boot.now,
 }); // prettier-ignore
-const page = { file: boot.file, modeler: null, panel: null, simulator: null, exported: null, stale: false };
+const page = { file: boot.file, modeler: null, panel: null, simulator: null, exported: null, stale: false, broken: false, still: false };
 
 // --- texts: what the canvas shows, as a file ---
 async function xmlNow() {
@@ -29,7 +30,7 @@ async function xmlNow() {
 async function exported() {
   handOver();
   clearTimeout(page.exporting);
-  if (!page.stale) return;
+  if (!page.stale || page.broken) return;
   page.stale = false;
   draft.set(page.file, await xmlNow());
 }
@@ -54,8 +55,8 @@ const mending = new Mending({
   draft, taken: mended, onchange: () => problems.update({ missing: mending.missing, mending: mending.words }),
 }); // prettier-ignore
 const mends = {
-  mend: (finding, fix, button) => mending.one(finding, fix, button),
-  mendAll: (button) => mending.all(button),
+  mend: (finding, fix, button) => still(() => mending.one(finding, fix, button)),
+  mendAll: (button) => still(() => mending.all(button)),
   showMissing: () => mending.show(),
   hideMissing: () => mending.hide(),
 };
@@ -85,6 +86,23 @@ async function show(finding) {
   if (folder && (await draft.flush())) location.assign(`/modeler/${boot.id}/${folder}/${encodeURIComponent(name)}`);
 }
 
+// Nothing can be changed meanwhile: the server changes the same file, and one of the two would be lost.
+async function still(work) {
+  page.still = true;
+  settle();
+  try {
+    await work();
+  } finally {
+    page.still = false;
+    settle();
+  }
+}
+
+// Whether canvas and panel can be used.
+function settle() {
+  for (const place of [byId('canvas'), byId('panel')]) place.inert = page.still || page.broken;
+}
+
 async function mended(changedFiles, finding) {
   for (const name of changedFiles) {
     const form = /^forms\/(.+(?<!\.ui)\.json)$/.exec(name)?.[1];
@@ -108,11 +126,15 @@ async function load(file, { text = null, keep = false } = {}) {
       const first = warnings.slice(0, 3).map((each) => each.message.split('\n')[0]).join(' ');
       tell('Part of the file was not understood', `${first} What is saved from here leaves it out.`, 'warn');
     }
-    byId('cannot').hidden = true;
+    page.broken = false;
   } catch (error) {
-    byId('cannot').hidden = false;
+    page.broken = true; // what is on the canvas is another file's, and so is what could be undone
+    page.modeler.get('commandStack', false)?.clear();
     byId('cannot').querySelector('p').textContent = String(error.message).split('\n')[0];
   }
+  byId('cannot').hidden = !page.broken;
+  byId('canvas').style.visibility = page.broken ? 'hidden' : '';
+  settle();
   page.file = file;
   page.stale = false;
   buttons();
@@ -196,7 +218,11 @@ async function importFiles(files) {
   for (const file of files) {
     const folder = FOLDERS[file.name.split('.').pop().toLowerCase()];
     if (!folder) return tell('Nothing was taken over', `${file.name} is neither a diagram, a table nor a form.`, 'bad');
-    taken.push([`${folder}/${file.name}`, await file.text()]);
+    try {
+      taken.push([`${folder}/${file.name}`, await textOf(file)]);
+    } catch {
+      return tell('Nothing was taken over', `${file.name} cannot be read as text. Save it as UTF-8.`, 'bad');
+    }
   }
   const known = new Set(boot.files);
   const replaced = taken.filter(([name]) => known.has(name)).map(([name]) => name);
@@ -260,7 +286,7 @@ function bar() {
   menus();
   document.addEventListener('click', (event) => {
     const button = event.target.closest('[data-act]');
-    if (button) acts[button.dataset.act]?.();
+    if (button && !page.still) acts[button.dataset.act]?.();
     const link = event.target.closest('[data-diagram]');
     if (link) {
       event.preventDefault();
@@ -276,7 +302,7 @@ function bar() {
   byId('import').addEventListener('change', (event) => importFiles([...event.target.files]));
   document.addEventListener('keydown', (event) => {
     const key = event.key.toLowerCase();
-    if (!(event.ctrlKey || event.metaKey) || document.querySelector('dialog[open]')) return;
+    if (!(event.ctrlKey || event.metaKey) || page.still || document.querySelector('dialog[open]')) return;
     const typing = event.target.closest('input, textarea, select, [contenteditable]');
     const act = { f: acts.find, s: () => draft.flush(), z: !typing && !event.shiftKey && acts.undo }[key];
     if (!act || event.defaultPrevented) return;
