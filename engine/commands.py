@@ -35,6 +35,8 @@ from handlers.contract import FieldError, WaybillError
 
 MAX_PAYLOAD = 64 * 1024
 """The largest message payload that is stored, as JSON."""
+LONGEST_TEXT = 2000
+"""Characters of a note on an order."""
 
 
 class Commands(EngineBase):
@@ -277,6 +279,20 @@ class Commands(EngineBase):
             unit.save()
             row = tx.scalars(select(Instance).where(Instance.id == unit.row.id)).one()
             return instance_view(row, unit.definition), True
+
+    def note(self, business_key: str, actor: Actor, text: str) -> None:
+        """Writes what a person has to say of an order into its history, also of one that has ended. It moves nothing.
+
+        InvalidForm: nothing is said, or too much. NotFound.
+        """
+        forms.check_values(text, at="/text")
+        text = text.strip()
+        if not 0 < len(text) <= LONGEST_TEXT:
+            raise InvalidForm([FieldError("/text", f"Write something, in at most {LONGEST_TEXT:,} characters.")])
+        with self.transaction() as tx:
+            unit = Unit.lock(self, tx, actor, key=business_key)
+            unit.event("noted", comment=text)
+            unit.save()
 
     def repeat_form(self, tx: Session, job: Job, arguments: Mapping[str, Any]) -> None:
         """Completes a task again with the input that was kept when completing it failed."""

@@ -25,6 +25,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "signed-in": _STAFF,
     "orders.read": _STAFF,
     "orders.create": frozenset({"sales"}) | _HOUSE,
+    "orders.note": _STAFF,
     "orders.cancel": frozenset({"sales", "finance"}) | _HOUSE,
     "tasks.read": _STAFF,
     "tasks.work": _STAFF,  # the engine decides by team; owner and admin are told that they do none

@@ -28,6 +28,7 @@ PAGES: dict[str, tuple[str | None, Where]] = {
     "order cancelled": ("sales", lambda site: f"/orders/{site.cancelled}"),
     "order closed": ("sales", lambda site: f"/orders/{site.closed}"),
     "cancel": ("sales", lambda site: f"/orders/{site.packing}/cancel"),
+    "note": ("sales", lambda site: f"/orders/{site.packing}/note"),
     "board": ("owner", lambda _: "/board"),
     "no incidents": ("owner", lambda _: "/incidents"),
     "incidents": ("owner", lambda site: _incident(site) and "/incidents"),

@@ -42,6 +42,24 @@ def world_actor(name: str) -> Actor:
     return Actor(name, frozenset({name}))
 
 
+def test_a_note_stands_in_the_history_for_colleagues_only(world: World) -> None:
+    """Whoever may read an order may write one; an empty one comes back; the customer's page does not show it."""
+    number = placed(world)
+    warehouse = visitor(world, "warehouse")
+    page = warehouse.goes(warehouse.goes(f"/orders/{number}").link("Add a note"))
+
+    empty = warehouse.sends(f"/orders/{number}/note", {**page.form("/note"), "text": " "})
+    after = warehouse.sends(f"/orders/{number}/note", {**page.form("/note"), "text": "Ask for <b>Jo</b>."})
+
+    assert (empty.status, "Write something" in empty.text) == (422, True)
+    assert "Ask for <b>Jo</b>." in after.text
+    token = world.of("owner").get(f"/orders/{number}").json["tracking_url"].rpartition("/")[2]
+    assert "Ask for" not in visitor(world, "sales").goes(f"/track/{token}").text
+    noted = world.of("finance").post(f"/orders/{number}/notes", {"text": "Paid in cash."})
+    assert noted.status_code == 201
+    assert "Paid in cash." in warehouse.goes(f"/orders/{number}").text
+
+
 def test_the_list_shows_where_each_order_stands(world: World) -> None:
     """Number, customer, step, for whom it waits, total."""
     order = placed(world)

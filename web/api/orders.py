@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, request
 from pydantic import Field
 
+from engine.commands import LONGEST_TEXT
 from engine.errors import InvalidForm, NotFound
 from handlers.contract import FieldError, Problem
 from handlers.countries import find_country
@@ -181,3 +182,18 @@ def cancel_order(caller: Caller, number: str, body: Cancel) -> Reply:
     """Cancel an order: stock, money and booking are undone, the customer is told. Again is 200 and changes nothing."""
     _, began = caller.services.engine.cancel(number, caller.actor, body.reason)
     return Reply(_detail(caller, number), 202 if began else 200)
+
+
+class Note(Input):
+    """What the next person should know of an order."""
+
+    text: str = Field(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")
+
+
+@calls.post(
+    "/orders/<number>/notes", permission="orders.note", body=Note, returns={201: OrderDetailOut}, problems=(404,),
+)  # fmt: skip
+def note_order(caller: Caller, number: str, body: Note) -> OrderDetailOut:
+    """Write a note into the history of an order, also of one that has ended. The customer does not see it."""
+    caller.services.engine.note(number, caller.actor, body.text)
+    return _detail(caller, number)

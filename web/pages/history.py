@@ -80,6 +80,8 @@ def _words(kind: str, name: str, detail: Mapping[str, Any], *, person: bool) -> 
             return ("started the order" if person else "The order was started"), "", False
         case "claimed" | "released" | "assigned":
             return f"{kind} the task" if person else f"{name}: {kind}", "", False
+        case "noted":
+            return "noted", comment, False
         case "taken_over":
             return "took the task over", comment, False
         case "refused":

@@ -17,6 +17,7 @@ from web.pages import (
     modeler_decisions,
     modeler_forms,
     moves,
+    noting,
     orders,
     processes,
     several,
@@ -29,7 +30,7 @@ from web.pages.errors import init_errors
 from web.pages.shell import init_shell
 
 PARTS = (
-    sign_in, inbox, tasks, several, approvals, orders, cancelling, incidents, messages, mails, house, processes,
+    sign_in, inbox, tasks, several, approvals, orders, cancelling, noting, incidents, messages, mails, house, processes,
     starting, moves, modeler, modeler_forms, modeler_decisions, track,
 )  # fmt: skip
 
