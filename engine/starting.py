@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -64,6 +65,8 @@ def values_of(found: Starting, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _PLAIN = "startsWith"
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,15})(\.[0-9]{1,9})?")
+"""What is meant as a number: `0123` is an article's or a customer's, and its zero counts."""
 
 
 def _plain_form(names: list[str]) -> dict[str, Any]:
@@ -80,12 +83,9 @@ def _value(text: Any) -> Any:
     plain = text.strip()
     if plain.lower() in ("true", "false"):
         return plain.lower() == "true"
-    for kind in (int, float):
-        try:
-            number = kind(plain)
-        except ValueError:
-            continue
-        if abs(number) < 2**53:  # also false for what is no number
+    if _NUMBER.fullmatch(plain):
+        number = float(plain) if "." in plain else int(plain)
+        if abs(number) < 2**53:
             return number
     return text
 

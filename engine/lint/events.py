@@ -9,7 +9,7 @@ from lxml import etree
 from engine.errors import ExpressionError
 from engine.expressions import compile_expression, is_timer, parse_timer
 from engine.findings import local
-from engine.lint.model import SUBPROCESSES, Context, Diagram, Node, is_bpmn, tag, text_of
+from engine.lint.model import SUBPROCESSES, Context, Diagram, Node, Scope, is_bpmn, tag, text_of
 from engine.lint.names import check_variable
 from engine.timer_texts import Kind
 
@@ -33,8 +33,10 @@ def check_events(context: Context, diagram: Diagram) -> None:
                 )
     _check_unused(diagram)
     _check_sent(context, diagram)
+    _check_thrown(context, diagram)
     for node in diagram.nodes():
         _check_node(diagram, node, called)
+        _check_caught(context, diagram, node)
         codes: dict[str, Node] = {}
         for boundary in node.boundaries:
             _check_distinct(diagram, boundary, codes)
@@ -61,6 +63,54 @@ def _check_sent(context: Context, diagram: Diagram) -> None:
                 xml, "unknown-message", f"No part of Waybill sends {name[:60]!r}: it would have to come by the API.",
                 f"Sent are {', '.join(sorted(context.messages))}.",
             )
+
+
+def _check_thrown(context: Context, diagram: Diagram) -> None:
+    """A signal that is waited for is thrown somewhere in the bundle; nothing else gives one."""
+    thrown = {_code(each, node) for each in context.diagrams for node in each.nodes()
+              if node.kind == "intermediateThrowEvent" and node.event == "signal"}
+    for node in diagram.nodes():
+        if node.event == "signal" and node.kind in ("intermediateCatchEvent", "boundaryEvent"):
+            name = _code(diagram, node)
+            if name is not None and name not in thrown:
+                says = diagram.report.error if node.kind == "intermediateCatchEvent" else diagram.report.warning
+                says(
+                    node.xml, "signal-never", f"Nothing throws the signal {name[:60]!r}, so it never happens.",
+                    "Throw it on a way beside this one, or wait for a message or a timer.",
+                )
+
+
+def _check_caught(context: Context, diagram: Diagram, node: Node) -> None:
+    """An error that ends a subprocess is caught around it; else the order would go on as if nothing had happened."""
+    if node.kind != "endEvent" or node.event != "error" or node.scope.parent is None:
+        return
+    code = _code(diagram, node)
+    if code is not None and not _is_caught(context, node.scope, code, set()):
+        diagram.report.error(
+            node.xml, "error-end", f"Nobody catches the error {code[:60]!r}: the order would go on as if nothing had "
+            "happened.", "Attach an error event to the subprocess and lead it to what is to be done then.",
+        )
+
+
+def _is_caught(context: Context, scope: Scope, code: str, seen: set[Scope]) -> bool:
+    seen.add(scope)
+    if scope.parent is not None:
+        hosts = [scope.parent.nodes[scope.id]]
+    else:
+        hosts = [each for diagram in context.diagrams for each in diagram.nodes()
+                 if each.kind == "callActivity" and each.xml.get("calledElement") == scope.id]
+    for host in hosts:
+        if any(each.event == "error" and _code(host.scope.diagram, each) == code for each in host.boundaries):
+            return True
+        if host.scope not in seen and _is_caught(context, host.scope, code, seen):
+            return True
+    return False
+
+
+def _code(diagram: Diagram, node: Node) -> str | None:
+    """The signal's name or the error's code that an event refers to; None when it refers to none."""
+    declared = diagram.declaration(node.event, node.definitions[0].get(f"{node.event}Ref"))
+    return declared.get("name" if node.event == "signal" else "errorCode") if declared is not None else None
 
 
 def _check_node(diagram: Diagram, node: Node, called: set[str | None]) -> None:

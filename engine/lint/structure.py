@@ -152,6 +152,13 @@ def _check_gateway(node: Node) -> None:
     report = node.scope.diagram.report
     if node.kind in DECIDING:
         _check_decision(node)
+    if node.kind == "inclusiveGateway" and len(node.incoming) > 1 and node.id in _walk(
+            node.scope, _successors(node.scope, node)):
+        report.error(
+            node.xml, "inclusive-loop", "Ways come together here in a loop: the second time it would not wait for all "
+            "of them, and what follows would be done twice.",
+            "Use a parallel gateway for ways that are all gone, or put the loop's inside into a subprocess.",
+        )
     if node.kind == "eventBasedGateway":
         if len(node.outgoing) < 2:
             report.error(

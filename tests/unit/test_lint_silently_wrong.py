@@ -17,7 +17,7 @@ from engine.errors import ExpressionError
 from engine.lint import check
 from engine.views import Actor
 from handlers.contract import Call, Registry, build_registry
-from tests.unit.lint_bundle import definitions, flow, process, properties, service
+from tests.unit.lint_bundle import definitions, findings_of, flow, process, properties, rules, service
 
 TIMER = "<bpmn:timerEventDefinition><bpmn:timeDuration>{}</bpmn:timeDuration></bpmn:timerEventDefinition>"
 USER = properties(team="sales", due="PT4H", formJsonSchemaFilename="look.json")
@@ -306,3 +306,51 @@ def test_the_operations_of_this_file_are_all_that_is_needed() -> None:
     """A bundle that is right in everything else has no finding, so that what is found above is what is meant."""
     assert check(between("note", service("note", "desk.note", "noted")), OPERATIONS) == []
     assert check(between("look", user("look")), Registry({})) == []
+
+
+SIGNAL = '<bpmn:signal id="sig" name="go"/>'
+CATCH = '<bpmn:signalEventDefinition signalRef="sig"/>'
+THROWN = f"""<bpmn:parallelGateway id="fork"/><bpmn:parallelGateway id="join"/>
+<bpmn:intermediateThrowEvent id="throw">{CATCH}</bpmn:intermediateThrowEvent>
+<bpmn:intermediateCatchEvent id="catch">{CATCH}</bpmn:intermediateCatchEvent>
+{flow("begin", "fork")}{flow("fork", "throw")}{flow("fork", "catch")}{flow("throw", "join")}{flow("catch", "join")}
+{flow("join", "finish")}"""
+
+
+def test_a_signal_that_nothing_throws_is_not_waited_for() -> None:
+    """The order would stop there for ever; one that is thrown beside is fine."""
+    alone = process(
+        f'<bpmn:intermediateCatchEvent id="catch">{CATCH}</bpmn:intermediateCatchEvent>'
+        f'{flow("begin", "catch")}{flow("catch", "finish")}', before=SIGNAL)
+
+    assert rules(findings_of(alone), "catch") == {"signal-never"}
+    assert rules(findings_of(process(THROWN, before=SIGNAL)), "catch") == set()
+
+
+@pytest.mark.parametrize("caught", [True, False])
+def test_an_error_that_ends_a_subprocess_is_caught_around_it(caught: bool) -> None:
+    """Else the order would go on as if nothing had happened."""
+    boundary = ('<bpmn:boundaryEvent id="edge" attachedToRef="inside"><bpmn:errorEventDefinition errorRef="bad"/>'
+                f'</bpmn:boundaryEvent>{flow("edge", "finish")}') if caught else ""
+    files = process(
+        f'<bpmn:subProcess id="inside"><bpmn:startEvent id="inner"/><bpmn:endEvent id="broken">'
+        f'<bpmn:errorEventDefinition errorRef="bad"/></bpmn:endEvent>{flow("inner", "broken")}</bpmn:subProcess>'
+        f'{boundary}{flow("begin", "inside")}{flow("inside", "finish")}',
+        before='<bpmn:error id="bad" name="bad" errorCode="bad"/>')
+
+    assert rules(findings_of(files), "broken") == (set() if caught else {"error-end"})
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_ways_that_an_inclusive_gateway_chose_do_not_come_together_in_a_loop(again: bool) -> None:
+    """The library counts what came the first time, so what follows would be done once for each way."""
+    scripts = "".join(f'<bpmn:scriptTask id="{each}"><bpmn:script>{each}_1 = 1</bpmn:script></bpmn:scriptTask>'
+                      for each in ("left", "right"))
+    back = flow("end", "merge", "left_1 &gt; 1") if again else ""
+    files = process(
+        f'<bpmn:exclusiveGateway id="merge"/><bpmn:inclusiveGateway id="choose" default="choose__left"/>{scripts}'
+        f'<bpmn:inclusiveGateway id="together"/><bpmn:exclusiveGateway id="end" default="end__finish"/>'
+        f'{flow("begin", "merge")}{flow("merge", "choose")}{flow("choose", "left")}{flow("choose", "right", "true")}'
+        f'{flow("left", "together")}{flow("right", "together")}{flow("together", "end")}{flow("end", "finish")}{back}')
+
+    assert ("inclusive-loop" in rules(findings_of(files), "together")) == again
