@@ -1,12 +1,13 @@
 """What lies ahead of where an instance stands, in one version of a process.
 
-Ways back are left out: an order that is sent back meets everything once more, and that is no news. A way back is a flow
-to an element through which every way here has led.
+What it has passed is left out, though it may be sent back there: it meets that once more, and that is no news. Passed
+is an element through which every way here has led, unless it was left by its border, as a task is that was refused, or
+every way on from here leads through it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -32,24 +33,30 @@ class Ways:
             for sub, process_spec in self._specs.items()
             for name, spec in process_spec.task_specs.items() if spec.bpmn_id
         }
+        self._hosts: dict[Node, Node] = {}
+        """Boundary event → the activity that it sits on."""
         self._next: dict[Node, list[Node]] = self._edges()
-        self._forward = self._without_ways_back()
+        self._ends = {node for node, targets in self._next.items() if node[0] == "" and not targets}
+        self._through = self._always_through()
+        self._forward = {
+            node: [target for target in targets if target not in self._through.get(node, ())]
+            for node, targets in self._next.items()
+        }
+        """Without the flows to an element through which every way has led."""
         self.ahead = lru_cache(maxsize=None)(self._ahead)
         """The elements that may still come, by where the tokens stand; those where they stand are no part of it."""
         self._nodes = {element: node for node, element in self._element.items()}
 
     def avoiding(self, standing: frozenset[Node], elements: frozenset[str]) -> frozenset[str]:
         """The elements that may come before any of these has come; those where the tokens stand are no part of it."""
-        edges = {node: targets for node, targets in self._forward.items() if self._element.get(node) not in elements}
-        first = [target for node in standing for target in edges.get(node, ())]
-        return frozenset(
-            self._element[node] for node in _reached(edges, first) if node in self._element
-        ) - elements - {self._element[node] for node in standing if node in self._element}
+        blocked = {node for node, element in self._element.items() if element in elements}
+        return self._elements(self._on_from(standing, blocked) - blocked, standing)
 
     def next_step(self, element: str, steps: Mapping[str, int]) -> int | None:
         """The lowest number of a step that follows an element, among `steps` (element → number)."""
         node = self._nodes.get(element)
-        found = [steps[e] for e in self.ahead(frozenset([node])) if e in steps] if node is not None else []
+        following = _reached(self._forward, self._forward.get(node, ())) if node is not None else {}
+        found = [steps[self._element[each]] for each in following if self._element.get(each) in steps]
         return min(found, default=None)
 
     def _edges(self) -> dict[Node, list[Node]]:
@@ -63,14 +70,11 @@ class Ways:
                 if isinstance(spec, SubWorkflowTask) and spec.spec in self._specs:
                     targets.append((spec.spec, "Start"))
                 edges[sub, name] = targets
+                self._hosts.update({target: (sub, name) for target in targets if self._is_border(target)})
         return edges
 
-    def _without_ways_back(self) -> dict[Node, list[Node]]:
-        through = self._always_through()
-        return {
-            node: [target for target in targets if node not in through or target not in through[node]]
-            for node, targets in self._next.items()
-        }
+    def _is_border(self, node: Node) -> bool:
+        return isinstance(self._specs[node[0]].task_specs[node[1]], BoundaryEvent)
 
     def _always_through(self) -> dict[Node, frozenset[Node]]:
         """For each element that can be reached: what every way to it leads through, itself included."""
@@ -93,10 +97,27 @@ class Ways:
         return through
 
     def _ahead(self, standing: frozenset[Node]) -> frozenset[str]:
-        first = [target for node in standing for target in self._forward.get(node, ())]
+        return self._elements(self._on_from(standing, set()), standing)
+
+    def _elements(self, nodes: Collection[Node], standing: frozenset[Node]) -> frozenset[str]:
+        passed = self._passed(standing)
         return frozenset(
-            self._element[node] for node in _reached(self._forward, first) if node in self._element
+            self._element[node] for node in nodes if node in self._element and node not in passed
         ) - {self._element.get(node) for node in standing}
+
+    def _on_from(self, standing: frozenset[Node], blocked: Collection[Node]) -> set[Node]:
+        """Every node that a token may come to, on ways that go through none of the blocked ones."""
+        edges = {node: targets for node, targets in self._next.items() if node not in blocked}
+        return set(_reached(edges, [target for node in standing for target in edges.get(node, ())]))
+
+    def _passed(self, standing: frozenset[Node]) -> set[Node]:
+        """What lies behind all tokens for good; see the head of this file."""
+        through = frozenset().union(*(self._through.get(node, frozenset()) for node in standing))
+        left_by_border = {self._hosts[node] for node in through if node in self._hosts}
+        return {
+            node for node in through - left_by_border
+            if node not in standing and not self._ends.isdisjoint(self._on_from(standing, {node}))
+        }
 
 
 def _reached(edges: Mapping[Node, list[Node]], start: Iterable[Node]) -> dict[Node, None]:

@@ -105,6 +105,24 @@ def test_a_version_that_changes_no_way_leaves_the_state_as_it_is(shop: Shop, out
     order.goes_to_its_end()
 
 
+@pytest.mark.parametrize(("place", "meets"), [
+    ("receive_order", True), ("wait_for_restock", True), ("approve_reservation", True), ("wait_for_transfer", True),
+    ("resolve_payment", True), ("package_products", True), ("confirm_pickup", False), ("courier_reports", False),
+    ("handle_exception", False), ("prepare_next", False),
+])
+@SQLITE_ONLY
+def test_whoever_has_not_passed_a_new_step_is_told_to_meet_it(
+    shop: Shop, outside: Any, place: str, meets: bool
+) -> None:
+    """Also from a helper task or a wait beside the usual way, from where the order goes back to where it left."""
+    comes_to(shop, outside, place)
+    version = deploys(shop, Redrawn().puts_in("gift_wrap", after="package_products"))
+
+    [group] = shop.engine.impact(KEY, version).groups
+
+    assert (group.kind, group.name) == (("moves", "Gift wrap") if meets else ("stays", ""))
+
+
 def tree(shop: Shop, order: OrderHandle) -> Any:
     """The stored state as nested names and states, without what is only predicted."""
     with shop.engine.reading() as session:
