@@ -59,7 +59,9 @@ def _diagram(diagram: DiagramChange) -> Iterator[Row]:
         was, now = (_NONE, elements) if diagram.kind == "added" else (elements, _NONE)
         yield Row(diagram.name, "", None, (Line(f"{diagram.kind}, process", was, now),))
         return
-    for change in diagram.told:
+    # what follows from another change, such as the flows of a new task, comes last: the picture counts it too
+    follows = [change for change in diagram.changes if change.implied and change.kind != "moved"]
+    for change in (*diagram.told, *follows):
         show = (diagram.process, change.element) if change.element != diagram.process else None
         if change.kind == "changed":
             yield Row(change.name, "", show, tuple(_line(detail, detail.words) for detail in change.details))

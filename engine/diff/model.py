@@ -45,7 +45,7 @@ class Change:
     step: int | None
     details: tuple[Detail, ...]
     implied: bool = False
-    """It follows from another change, such as a flow to an element that was added; marked, but not told in words."""
+    """It follows from another change, such as a flow to an element that was added; marked, and told last."""
 
     @property
     def summary(self) -> tuple[Detail, ...]:
@@ -70,7 +70,7 @@ class DiagramChange:
 
     @property
     def told(self) -> tuple[Change, ...]:
-        """The changes to be told in words."""
+        """The changes to be told in words, without those that follow from them."""
         return tuple(change for change in self.changes if change.kind != "moved" and not change.implied)
 
     def count(self, mark: Mark) -> int:

@@ -82,6 +82,21 @@ def test_a_second_analyst_sees_what_changes_and_deploys_it(world: World) -> None
     assert world.engine.version(KEY, 2).answer == "Good."
 
 
+def test_the_flows_of_a_new_task_are_told_too(world: World) -> None:
+    """What the picture counts as added and removed stands in the table: first the elements, then what leads on."""
+    asked(world)
+
+    _, page = looks(world, "sales", 2)
+
+    told = changes(page)
+    assert told["Gift wrap → Create shipping label"].startswith("added, flow – comes from Gift wrap, leads to")
+    names = list(told)
+    assert names.index("Gift wrap") < names.index("Gift wrap → Create shipping label")
+    for kind in ("added", "removed"):
+        rows = [words for words in told.values() if words.startswith(f"{kind}, ")]
+        assert f"{kind} {len(rows)}" in page.find("//p[@class='legend']")[0].text_content()
+
+
 def test_who_made_a_version_cannot_consent_and_is_told_so(world: World) -> None:
     """No button; a forged form is refused, and nothing is deployed. It can be taken back."""
     asked(world)

@@ -78,26 +78,37 @@ const box = (element) => {
   return { left: Math.min(...xs), right: Math.max(...xs), top: Math.min(...ys), bottom: Math.max(...ys) };
 };
 
-// As many of the changed elements as can be read at once, from the first one on; all of the diagram without any.
+const scaleOf = (area, { outer }) =>
+  Math.min((outer.width - 60) / (area.right - area.left + 1), (outer.height - 110) / (area.bottom - area.top + 1), 1);
+const middle = (area) => ({ x: (area.left + area.right) / 2, y: (area.top + area.bottom) / 2 });
+
+// Where an element is looked for. A flow that is too long to be read at once is shown where it begins: the middle of a
+// bent one may lie far from its line.
+function placed(element, canvas, least) {
+  const whole = box(element);
+  if (!element.waypoints || scaleOf(whole, canvas.viewbox()) >= least) return whole;
+  return box({ waypoints: element.waypoints.slice(0, 1) });
+}
+
+// As many of the changed elements as can be read at once, from the first one on, their flows last: a long flow would
+// draw the picture away from the task that it leads to. All of the diagram without any.
 function look(canvas, elements) {
   canvas.zoom('fit-viewport', 'auto');
-  const shapes = elements.filter((element) => !/^bpmn:(Lane|Participant|Process)$/.test(element.type));
-  if (!shapes.length) return;
-  const { outer } = canvas.viewbox();
-  const least = outer.width < 600 ? 0.6 : 0.75;
-  let area = box(shapes[0]);
-  const scaleOf = (one) =>
-    Math.min((outer.width - 60) / (one.right - one.left + 1), (outer.height - 110) / (one.bottom - one.top + 1), 1);
-  for (const shape of shapes.slice(1)) {
-    const next = box(shape);
+  const shown = elements.filter((element) => !/^bpmn:(Lane|Participant|Process)$/.test(element.type));
+  if (!shown.length) return;
+  shown.sort((a, b) => Boolean(a.waypoints) - Boolean(b.waypoints));
+  const view = canvas.viewbox();
+  const least = view.outer.width < 600 ? 0.6 : 0.75;
+  let area = placed(shown[0], canvas, least);
+  for (const element of shown.slice(1)) {
+    const next = box(element);
     const both = {
       left: Math.min(area.left, next.left), right: Math.max(area.right, next.right),
       top: Math.min(area.top, next.top), bottom: Math.max(area.bottom, next.bottom),
     };
-    if (scaleOf(both) >= least) area = both;
+    if (scaleOf(both, view) >= least) area = both;
   }
-  const centre = { x: (area.left + area.right) / 2, y: (area.top + area.bottom) / 2 };
-  lookAt(canvas, centre, Math.max(least, Math.min(scaleOf(area), 1)));
+  lookAt(canvas, middle(area), Math.max(least, scaleOf(area, view)));
 }
 
 // Shows the other version at the same place; what is behind takes neither keys nor clicks.
@@ -125,10 +136,9 @@ function showing(figure, viewers, state) {
     if (!element) continue;
     link.setAttribute('href', `#${figure.id}`);
     link.addEventListener('click', () => {
-      const area = box(find(link.dataset.show) || element);
-      const centre = { x: (area.left + area.right) / 2, y: (area.top + area.bottom) / 2 };
       const canvas = viewers[state.shown].get('canvas');
-      lookAt(canvas, centre, Math.max(canvas.zoom(), 0.75));
+      const scale = Math.max(canvas.zoom(), 0.75);
+      lookAt(canvas, middle(placed(find(link.dataset.show) || element, canvas, scale)), scale);
     });
   }
 }
