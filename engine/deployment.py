@@ -116,6 +116,11 @@ class Deployment(Messages):
             tx.flush()
             return _view(row, 0)
 
+    def made(self, key: str, version: int, actor: Actor) -> bool:
+        """Whether the actor asked for consent to a version, or changed its draft. NotFound."""
+        with self.reading() as session:
+            return actor.name.casefold() in _makers(session, _row(session, key, version))
+
     def return_version(self, key: str, version: int, actor: Actor, comment: str) -> VersionView:
         """Returns a version that waits to who made it, with a comment; its draft is open again.
 
@@ -285,7 +290,7 @@ class Deployment(Messages):
             return row
         if row.state != "awaiting_consent":
             raise Conflict(_no_longer_waits(row))
-        if self.consent_needed and row.deployed_by.casefold() == actor.name.casefold():
+        if self.consent_needed and actor.name.casefold() in _makers(session, row):
             raise OwnVersion(f"You made version {version} of {row.name} yourself: another analyst must consent to it.")
         newest = session.execute(
             select(func.max(ProcessVersion.version)).where(
@@ -298,6 +303,12 @@ class Deployment(Messages):
                 base=row.base_version, newest=newest,
             )
         return row
+
+
+def _makers(session: Session, row: ProcessVersion) -> set[str]:
+    """Who asked for consent and all who changed the draft, in lower case: a name in capitals is the same person's."""
+    drafts = session.scalars(select(Draft.editors).where(Draft.key == row.key, Draft.version == row.version))
+    return {row.deployed_by.casefold(), *(name.casefold() for editors in drafts for name in editors.splitlines())}
 
 
 def _require_fit(findings: Sequence[Finding]) -> None:

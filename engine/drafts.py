@@ -60,7 +60,7 @@ class Drafts(Deployment):
             row = Draft(
                 id=str(uuid.uuid4()), key=key, title=title or name or _name_of(kept, key), base_version=base_version,
                 bundle=kept.pack(), revision=1, state="open", version=None, created_by=actor.name, created_at=now,
-                updated_by=actor.name, updated_at=now,
+                updated_by=actor.name, updated_at=now, editors=actor.name if files is not None else "",
             )
             tx.add(row)
             tx.flush()
@@ -96,7 +96,8 @@ class Drafts(Deployment):
             if row.revision == revision + 1 and row.updated_by == actor.name and after == before:
                 return _view(row, before, answer)  # the answer to the first one was lost
             refuse_unfit(after)
-            self._change(tx, row, actor, revision, bundle=Bundle(after).pack())
+            editors = sorted({*row.editors.splitlines(), actor.name})
+            self._change(tx, row, actor, revision, bundle=Bundle(after).pack(), editors="\n".join(editors))
             return _view(row, after, answer)
 
     def rename_draft(self, draft_id: str, actor: Actor, title: str) -> DraftView:

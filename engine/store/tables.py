@@ -62,6 +62,8 @@ class Draft(Base):
     created_at: Mapped[datetime]
     updated_by: Mapped[str] = mapped_column(String(80))
     updated_at: Mapped[datetime]
+    editors: Mapped[str] = mapped_column(Text)
+    """Names of all who have changed its files, one to a line: none of them consents to what they made."""
     __table_args__ = (Index("draft_by_state", "state", "updated_at"),)
 
 

@@ -20,12 +20,13 @@ from engine.errors import (
     InvalidForm,
     NotFound,
     NothingChanged,
+    OwnVersion,
     StaleBase,
 )
 from engine.views import DraftView
 from handlers.contract import Registry
 from tests.drawing import Drawing
-from tests.looking import ANALYST, ANOTHER, DIAGRAM, FORM, bundle
+from tests.looking import ADMIN, ANALYST, ANOTHER, DIAGRAM, FORM, bundle
 from tests.web.sqlcount import statements
 
 XML = bundle("Two").files[DIAGRAM]
@@ -129,6 +130,25 @@ def test_files_on_a_version_are_all_that_the_draft_holds(engine: Engine) -> None
     draft = engine.open_draft(ANALYST, key="looking", base_version=1, files={DIAGRAM: XML})
 
     assert engine.draft(draft.id).files == {DIAGRAM: XML}
+
+
+# --- consent ---------------------------------------------------------------------------------------------------------
+
+
+def test_whoever_changed_a_draft_does_not_consent_to_it(engine: Engine) -> None:
+    """Though another analyst opened it and asks; looking at it, naming it and asking are no changes."""
+    draft = engine.open_draft(ANALYST, key="looking", base_version=1)
+    saved = engine.save_draft(draft.id, ANOTHER, revision=1, files={DIAGRAM: bundle("Seen").files[DIAGRAM]})
+    engine.rename_draft(draft.id, ADMIN, "Seen")
+    [asked] = engine.submit_draft(draft.id, ANALYST, reason="Clearer.", revision=saved.revision)
+
+    for maker in (ANALYST, ANOTHER):
+        assert engine.made("looking", asked.version, maker)
+        with pytest.raises(OwnVersion):
+            engine.consent("looking", asked.version, maker)
+
+    assert not engine.made("looking", asked.version, ADMIN)
+    assert engine.consent("looking", asked.version, ADMIN).state == "deployed"
 
 
 # --- saving ----------------------------------------------------------------------------------------------------------
