@@ -2,7 +2,7 @@
 
 SpiffWorkflow parses many things that it then runs wrongly or not at all; the rules here refuse them. They are sorted
 by subject: `elements` (what is run at all), `structure` (flows), `lanes`, `tasks`, `approvals`, `events`, `variables`
-(expressions), `forms`, and `bundle`, which joins them and looks across files.
+(expressions), `forms`, `picture`, and `bundle`, which joins them and looks across files.
 """
 
 from engine.lint.bundle import check, placed

@@ -15,6 +15,7 @@ from engine.lint.forms import check_ui, read_form
 from engine.lint.journey import check_journey
 from engine.lint.lanes import check_lanes
 from engine.lint.model import ACTIVITIES, Context, Diagram, Node, Scope, read_diagram
+from engine.lint.picture import check_picture
 from engine.lint.structure import check_extent, check_structure, fits
 from engine.lint.tasks import check_tasks
 from engine.lint.variables import check_variables
@@ -29,7 +30,7 @@ MAX_BYTES = 20 * 1024 * 1024
 _FILE = re.compile(r"(?:(?P<folder>processes|forms)/)?(?P<name>[A-Za-z0-9_][\w.-]{0,120}\.(?P<kind>bpmn|dmn|json))")
 _RULES: tuple[Callable[[Context, Diagram], None], ...] = (
     check_elements, check_structure, check_lanes, check_tasks, check_events, check_variables, check_journey,
-    check_foreign,
+    check_foreign, check_picture,
 )
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from lxml import etree
 
 import handlers
 from engine.lint import check
@@ -52,3 +53,18 @@ def test_each_operation_left_out_is_missed(shipped: dict[str, bytes], operations
     for name in named:
         rest = Registry({known: operations[known] for known in operations if known != name})
         assert "unknown-operation" in {finding.rule for finding in check(shipped, rest)}, name
+
+
+def test_what_is_not_in_the_picture_is_named(shipped: dict[str, bytes], operations: Registry) -> None:
+    """A task without a shape and a flow without a line run, and nobody sees them on the canvas."""
+    file = "processes/order_fulfillment.bpmn"
+    root = etree.fromstring(shipped[file])
+    flow = next(node.get("id") for node in root.iter("{*}sequenceFlow") if node.get("sourceRef") == "confirm_pickup")
+    for name in ("package_products", flow):
+        [shape] = root.xpath("//*[@bpmnElement=$name]", name=name)
+        shape.getparent().remove(shape)
+
+    found = check({**shipped, file: etree.tostring(root)}, operations)
+
+    assert {(one.element, one.rule, one.severity) for one in found} == {
+        ("package_products", "not-drawn", "warning"), (flow, "not-drawn", "warning")}
