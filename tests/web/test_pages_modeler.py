@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine.views import Actor, DraftView
+from tests import looking
 from tests.web.api_world import World
 from tests.web.visitor import Page, Visitor, visitor
 
@@ -72,6 +73,34 @@ def test_the_list_says_who_changed_which_draft_last(world: World, analyst: Visit
     assert "Karl Novak, Mon 23 Nov" in page.text
 
 
+def test_the_process_that_is_most_used_is_offered_first(world: World, analyst: Visitor) -> None:
+    """Orders before anything else, whatever is younger or comes first by name; every process goes by its name."""
+    bundle = looking.bundle("Ask for leave", key="Sid_leave")
+    world.engine.propose(bundle, ANALYST, reason="Leave.", base_version=None, key="Sid_leave")
+    world.engine.consent("Sid_leave", 1, SECOND)
+    world.engine.open_draft(ANALYST, key="Sid_leave", base_version=1, title="More days")
+
+    page = analyst.goes("/modeler")
+
+    versions = page.find("//select[@id='copy-version']/option/text()")
+    assert versions[0] == "Order fulfillment, version 1"
+    assert "Ask for leave, version 1" in versions
+    row = page.find("//tr[contains(., 'More days')]")[0].text_content()
+    assert "Ask for leave, version 1" in row
+    assert "Sid leave" not in row
+
+
+@pytest.mark.parametrize(
+    ("needed", "says"),
+    [(True, "another analyst or an administrator looks at it and deploys it"), (False, "you deploy it")],
+)
+def test_the_list_says_who_deploys_a_draft(world: World, analyst: Visitor, needed: bool, says: str) -> None:
+    """Without consent there is nobody else to wait for."""
+    world.engine.consent_needed = needed
+
+    assert f"When it is ready, {says}." in analyst.goes("/modeler").text
+
+
 def test_a_draft_begins_as_a_copy_of_a_version(world: World, analyst: Visitor) -> None:
     page = begins(analyst, "copy", version="order_fulfillment:1", title="Gift wrapping")
 
@@ -122,7 +151,10 @@ def test_a_file_that_cannot_be_taken_over_is_named(
     page = begins(analyst, "import", files=(io.BytesIO(content), name))
 
     assert page.status == 422
-    assert says in page.text
+    alert = page.find("//main//*[@role='alert' and @data-focus]")[0]
+    assert says in alert.text_content()
+    assert alert.getnext().findtext("h2") == "Drafts", "it stands above the list, however long that is"
+    assert says in page.find("//form[.//input[@name='files']]")[0].text_content()
     assert world.engine.drafts() == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, request, url_for
@@ -19,6 +20,7 @@ from web.pages.modeler_facts import contents, operations, teams
 from web.pages.modeler_forms import NEW_SCHEMA
 from web.pages.shell import me, page_of
 from web.permissions import permission
+from web.queries import PROCESS
 from web.services import current_services
 
 _FOLDERS = {"bpmn": "processes", "dmn": "processes", "json": "forms"}
@@ -103,17 +105,28 @@ def discard(draft_id: str) -> Any:
 
 
 def _listing(way: str | None = None, wrong: list[str] | None = None) -> str:
+    engine = current_services().engine
+    versions = _newest_first()
+    names = {version.key: version.name for version in reversed(versions)}  # so that the newest name of each stays
     return page_of(
-        "drafts.html", section="modeler", drafts=current_services().engine.drafts(), versions=_newest_first(),
-        way=way, wrong=wrong or [],
+        "drafts.html", section="modeler", drafts=engine.drafts(), versions=versions, names=names, way=way,
+        wrong=wrong or [], consent_needed=engine.consent_needed,
     )  # fmt: skip
 
 
 def _newest_first() -> list[VersionView]:
-    """The versions that a draft may begin as: the newest of each process first, then the older ones."""
+    """The versions that a draft may begin as: the newest of each process first, then the older ones. Of several
+    processes orders lead, then the one that most is under way on: it is what somebody most likely wants to change."""
     deployed = [version for version in current_services().engine.versions() if version.state == "deployed"]
-    newest = {key: max(one.version for one in deployed if one.key == key) for key in {one.key for one in deployed}}
-    return sorted(deployed, key=lambda one: (one.version != newest[one.key], one.name, -one.version))
+    newest, live = dict[str, int](), Counter[str]()
+    for one in deployed:
+        newest[one.key] = max(newest.get(one.key, 0), one.version)
+        live[one.key] += one.open_instances
+
+    def place(one: VersionView) -> tuple[bool, bool, int, str, int]:
+        return one.version != newest[one.key], one.key != PROCESS, -live[one.key], one.name, -one.version
+
+    return sorted(deployed, key=place)
 
 
 def _deployed(key: str) -> list[VersionView]:
