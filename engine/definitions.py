@@ -160,6 +160,10 @@ class Definition:
         loaded: dict[str, Any] = json.loads(data) if data is not None else {}
         return loaded
 
+    def steps_of(self, element: Element) -> int:
+        """The number of the last step in the process that draws the element; 0 where no step has one."""
+        return max((each.step or 0 for each in self.diagrams[element.process].elements.values()), default=0)
+
     def step_names(self) -> dict[int, tuple[str, str | None]]:
         """Step number → name and team (None: nobody's, it runs by itself)."""
         return {

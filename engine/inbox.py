@@ -206,5 +206,5 @@ class Inbox(Incidents):
             data=unpack(row.data) if row.data else dict(context.data),
             draft=unpack(row.draft) if row.draft else None,
             instructions=element.instructions or element.documentation, facts=context.facts, approval=approval,
-            incident=incident,
+            incident=incident, steps=unit.definition.steps_of(element),
         )

@@ -122,6 +122,8 @@ class TaskDetail:
     approval: Approval | None = None
     incident: str | None = None
     """The error of an open incident on this task."""
+    steps: int = 0
+    """The number of the last step of its process."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,7 @@ def consent_is_asked_for(canvas: Canvas) -> None:
 def the_author_cannot_consent(story: Story) -> None:
     """No button says so to her, and what a button would send is refused."""
     page = story.who("analyst")
-    expect(page.get_by_text("You made it, so another analyst must consent.")).to_be_visible()
+    expect(page.get_by_text("You made it, so another analyst or an administrator must consent.")).to_be_visible()
     expect(page.get_by_role("button", name="Consent and deploy")).to_have_count(0)
     token = page.locator("input[name=csrf_token]").first.input_value()
     answer = page.request.post(f"/processes/{KEY}/2/consent", form={"csrf_token": token},

@@ -88,7 +88,7 @@ def test_the_page_shows_how_far_it_is_and_what_became_of_each(world: World) -> N
     world.work()
     done = analyst.goes(address)
 
-    assert "0 of 1 orders have been looked at" in waiting.text
+    assert "0 of 1 order has been looked at" in waiting.text
     assert waiting.find("//div[@id='moves']/@hx-get")
     assert "1 of 1 order moved." in done.text
     assert not done.find("//div[@id='moves']/@hx-get")

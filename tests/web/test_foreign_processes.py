@@ -97,6 +97,20 @@ def test_a_foreign_process_is_started_by_the_page(parcels: World) -> None:
     assert jonas.goes("/orders/P-2/live").status == 200
 
 
+def test_what_comes_next_is_named_by_its_business_key(parcels: World) -> None:
+    """It is no order, so it is not called one."""
+    jonas = visitor(parcels, "shipping")
+    form = jonas.goes("/processes/parcel/start").form()
+    jonas.sends("/processes/parcel/start", {**form, "_business_key": "P-9"})
+    task = next(task for task in parcels.engine.order_tasks("P-9") if task.state == "open")
+    address = f"/tasks/{task.id}"
+
+    done = jonas.sends(address, jonas.goes(address).form(address), _action="complete")
+
+    assert f"{task.name} for P-9 is done." in done.text
+    assert "Next for you in P-9: " in done.text
+
+
 def test_others_start_it_for_the_team(parcels: World) -> None:
     """Who is of another team fills in nothing that is not theirs: the first task waits in its team's inbox."""
     anna, jonas = visitor(parcels, "sales"), visitor(parcels, "shipping")

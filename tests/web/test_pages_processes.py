@@ -9,6 +9,7 @@ import pytest
 
 from engine.definitions import Bundle
 from engine.views import Actor, VersionView
+from tests import looking
 from tests.gift_wrap import DIAGRAM, REASON, with_gift_wrap
 from tests.web.api_world import World
 from tests.web.visitor import Page, Visitor, visitor
@@ -16,6 +17,7 @@ from tests.web.visitor import Page, Visitor, visitor
 KEY = "order_fulfillment"
 INES = Actor("analyst", frozenset({"analysts"}))
 KARL = Actor("analyst-2", frozenset({"analysts"}))
+ADA = Actor("admin", frozenset({"admin"}), sees_all=True)
 
 
 def asked(world: World, files: dict[str, bytes] | None = None, *, reason: str = REASON) -> VersionView:
@@ -103,16 +105,77 @@ def test_who_made_a_version_cannot_consent_and_is_told_so(world: World) -> None:
 
     ines, page = looks(world, "analyst", 2)
 
-    assert "You made it, so another analyst must consent." in page.text
+    assert "You made it, so another analyst or an administrator must consent." in page.text
     assert not page.find("//button[contains(., 'Consent')]")
     token = {"csrf_token": page.value("csrf_token")}
     refused = ines.sends(f"/processes/{KEY}/2/consent", token)
     assert refused.status == 403
-    assert "another analyst must consent" in refused.text
+    assert "another analyst or an administrator must consent" in refused.text
     assert state(world, 2) == "awaiting_consent"
 
     ines.sends(f"/processes/{KEY}/2/return", token, comment="I forgot the card.")
     assert state(world, 2) == "returned"
+
+
+def test_who_changed_the_draft_of_another_is_told_that_it_is_no_second_look(world: World) -> None:
+    """No button to consent either; the version can be returned, and somebody who did not touch it is asked."""
+    draft = world.engine.open_draft(INES, key=KEY, base_version=1)
+    files = with_gift_wrap(world.engine.bundle(KEY, 1).files)
+    saved = world.engine.save_draft(draft.id, KARL, revision=draft.revision, files=files)
+    world.engine.submit_draft(draft.id, INES, reason=REASON, revision=saved.revision)
+
+    karl, page = looks(world, "analyst-2", 2)
+    _, admin = looks(world, "admin", 2)
+
+    assert "You changed its draft, so another analyst or an administrator must consent." in page.text
+    assert not page.find("//button[contains(., 'Consent')]")
+    assert admin.find("//button[contains(., 'Consent and deploy version 2')]")
+    done = karl.sends(f"/processes/{KEY}/2/return", page.form("/return"), comment="The card is missing.")
+    assert "is returned to Ines Duarte" in done.text
+
+
+def test_an_administrator_may_consent_too(world: World) -> None:
+    """As the page says."""
+    asked(world)
+    admin, page = looks(world, "admin", 2)
+
+    done = admin.sends(f"/processes/{KEY}/2/consent", page.form("/2/consent"))
+
+    assert done.heading == "Version 2 runs"
+    assert world.engine.version(KEY, 2).consented_by == ADA.name
+
+
+def test_what_is_no_order_is_not_called_one(world: World) -> None:
+    """After the consent, in the history and behind a task; its own steps are counted."""
+    diagram = looking.bundle("Ask for leave", key="leave").files[looking.DIAGRAM]
+    step = b'<spiffworkflow:property name="team" value="warehouse"/><spiffworkflow:property name="step" value="1"/>'
+    files = {**looking.bundle().files, looking.DIAGRAM: diagram.replace(
+        b'<spiffworkflow:property name="team" value="warehouse"/>', step)}  # fmt: skip
+    world.engine.propose(Bundle(files), INES, reason="Leave.", base_version=None, key="leave")
+    karl = visitor(world, "analyst-2")
+
+    deployed = karl.sends("/processes/leave/1/consent", karl.goes("/processes/leave/1").form("/consent"))
+    world.engine.start("leave", "L-1", INES)
+    shown = karl.goes("/orders/L-1")
+    task = next(task for task in world.engine.order_tasks("L-1") if task.state == "open")
+    asked_page = visitor(world, "warehouse").goes(f"/tasks/{task.id}")
+
+    assert "Version 1 is deployed. New ones run on it." in deployed.text
+    assert "Ines Duarte started it" in shown.text
+    assert "Step 1 of 1" in asked_page.text
+
+
+def test_one_is_counted_as_one(world: World) -> None:
+    """One live order, one file, one order looked over."""
+    world.place()
+    asked(world)
+
+    _, page = looks(world, "analyst-2", 2)
+
+    assert "1 live order ends on the version it began with" in page.text
+    assert "runs · 1 live order" in page.text
+    assert "1 live orders" not in page.text
+    assert "over 1 order in" in page.text
 
 
 def test_a_version_is_returned_with_a_comment(world: World) -> None:
@@ -194,7 +257,7 @@ def test_many_live_orders_are_worked_out_after_the_page(world: World, monkeypatc
     part = karl.goes(page.find("//*[@id='impact']/@hx-get")[0], **{"HX-Request": "true"})
     assert "Meet Gift wrap" in part.text
     assert not part.find("//h1")
-    whole = karl.goes(page.link("Work out what moving does to them"))
+    whole = karl.goes(page.link("Work out what moving does to it"))
     assert whole.heading == "What version 2 does to live orders"
     assert order in whole.text
 
@@ -311,7 +374,7 @@ def test_only_analysts_act_on_versions(world: World, call: str) -> None:
     asked(world)
     sales, page = looks(world, "sales", 2)
     assert page.status == 200
-    assert "Waits for an analyst other than Ines Duarte." in page.text
+    assert "Waits for an analyst other than Ines Duarte, or an administrator." in page.text
     token = {"csrf_token": page.value("csrf_token")}
 
     assert sales.sends(f"/processes/{KEY}/2/{call}", token, comment="x", reason="x").status == 403

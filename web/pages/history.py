@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from engine.views import EventView
+from web.queries import PROCESS
 from web.text import label, short_hash
 
 MACHINE = "waybill"
-_DECIDED = {"approve": "approved", "reject": "rejected the order", "send_back": "sent it back"}
+_DECIDED = {"approve": "approved", "send_back": "sent it back"}
 _OF_THE_ORDER = frozenset({"cancelling", "ended"})
 """What happens to the order itself, whoever set it off."""
 _MESSAGES = {
@@ -21,7 +22,6 @@ _MESSAGES = {
     "stock.arrived": "new stock",
 }
 _RECORDED = {"mail.send": "Mail sent to the customer", "document.render": "Document made"}
-_ENDED = {"closed": "The order has gone its whole way", "cancelled": "The cancellation is done"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,17 @@ class Sentence:
 
 
 def sentences(events: Iterable[EventView], who: Callable[[str | None], str]) -> list[Sentence]:
-    """Every event as a sentence, oldest first."""
-    return [_sentence(event, who) for event in events]
+    """Every event as a sentence, oldest first. The first one says what was started: an order, or another process."""
+    told = list(events)
+    it = "it" if told and told[0].process != PROCESS else "the order"
+    return [_sentence(event, who, it) for event in told]
 
 
-def _sentence(event: EventView, who: Callable[[str | None], str]) -> Sentence:
+def _sentence(event: EventView, who: Callable[[str | None], str], it: str) -> Sentence:
     detail = event.detail
     person = event.actor != MACHINE and event.kind not in _OF_THE_ORDER
     name = event.name or (label(event.element) if event.element else "")
-    text, quote, bad = _words(event.kind, name, detail, person=person)
+    text, quote, bad = _words(event.kind, name, detail, person=person, it=it)
     return Sentence(
         at=event.at,
         who=_name(event, who) if person else "",
@@ -63,13 +65,14 @@ def _name(event: EventView, who: Callable[[str | None], str]) -> str:
     return label(event.actor) if event.kind == "message" else who(event.actor)
 
 
-def _words(kind: str, name: str, detail: Mapping[str, Any], *, person: bool) -> tuple[str, str, bool]:
+def _words(kind: str, name: str, detail: Mapping[str, Any], *, person: bool, it: str) -> tuple[str, str, bool]:
     comment = str(detail.get("comment") or detail.get("reason") or "")
-    decision = detail.get("decision")
+    decision, it_first = detail.get("decision"), it.capitalize()
     match kind:
         case "completed" if decision:
             step = f" to step {detail['send_back_to']}" if detail.get("send_back_to") else ""
-            return f"{_DECIDED.get(str(decision), str(decision))}{step}", comment, decision == "reject"
+            said = f"rejected {it}" if decision == "reject" else _DECIDED.get(str(decision), str(decision))
+            return f"{said}{step}", comment, decision == "reject"
         case "completed":
             return (f"completed “{name}”" if person else name), comment, False
         case "signed":
@@ -77,7 +80,7 @@ def _words(kind: str, name: str, detail: Mapping[str, Any], *, person: bool) -> 
         case "signature_refused":
             return f"tried to sign and was refused: {detail.get('why', '')}", "", True
         case "started":
-            return ("started the order" if person else "The order was started"), "", False
+            return (f"started {it}" if person else f"{it_first} was started"), "", False
         case "claimed" | "released" | "assigned":
             return f"{kind} the task" if person else f"{name}: {kind}", "", False
         case "noted":
@@ -100,7 +103,7 @@ def _words(kind: str, name: str, detail: Mapping[str, Any], *, person: bool) -> 
             done = "set aside" if kind == "set_aside" else "put back"
             return f"{done} what was reported of {message}", comment, False
         case "cancelled":
-            return ("cancelled the order" if person else "The order was cancelled"), comment, True
+            return (f"cancelled {it}" if person else f"{it_first} was cancelled"), comment, True
         case "cancelling":
             return "What was done is being undone", "", False
         case "recorded" if detail.get("refused"):
@@ -109,9 +112,11 @@ def _words(kind: str, name: str, detail: Mapping[str, Any], *, person: bool) -> 
             return _RECORDED.get(str(detail.get("operation")), f"Recorded: {name}"), "", False
         case "migrated":
             way = f"from version {detail.get('from')} to version {detail.get('to')} of the process"
-            return f"moved the order {way}" if person else f"The order was moved {way}", comment, False
+            return f"moved {it} {way}" if person else f"{it_first} was moved {way}", comment, False
+        case "ended" if detail.get("status") == "cancelled":
+            return "The cancellation is done", "", False
         case "ended":
-            return _ENDED.get(str(detail.get("status")), "The order ended"), "", False
+            return f"{it_first} {'has gone its whole way' if detail.get('status') == 'closed' else 'ended'}", "", False
         case _:
             words = kind.replace("_", " ")
             return (f"{words}: {name}" if name else words), comment, False

@@ -25,6 +25,7 @@ from web.pages.orders import xml_answer
 from web.pages.pictures import pictures
 from web.pages.shell import me, page_of, who
 from web.permissions import allowed, permission
+from web.queries import PROCESS
 from web.services import current_services
 
 _VERSION = "/processes/<key>/<int(max=2147483647):version>"
@@ -98,7 +99,7 @@ def _page(key: str, number: int, said: Said | None = None) -> str:
         checked_in=checked_in,
         pictures=pictures(key, before, bundle, found, with_marks=base is not None), files=sorted(bundle.files),
         others=[one for one in versions if one.version != number], live=sum(one.open_instances for one in versions),
-        state_of=state_of, said=said or Said(), may_write=_may_write(), made_it=version.deployed_by == me().actor.name,
+        state_of=state_of, said=said or Said(), may_write=_may_write(), made_it=_made(version),
         orders=live_orders(version, versions, newest), group_title=group_title, named=impacts.NAMED,
         stale=_is_stale(version, newest), can_go_back=_can_go_back(version, newest),
     )  # fmt: skip
@@ -114,7 +115,7 @@ def state_of(version: VersionView, newest: VersionView | None) -> str:
 
 
 def newest_of(versions: list[VersionView]) -> VersionView | None:
-    """The newest deployed version: new orders run on it."""
+    """The newest deployed version: what is started now runs on it."""
     deployed = [version for version in versions if version.state == "deployed"]
     return max(deployed, key=lambda version: version.version, default=None)
 
@@ -122,6 +123,13 @@ def newest_of(versions: list[VersionView]) -> VersionView | None:
 def _is_stale(version: VersionView, newest: VersionView | None) -> bool:
     """Another version was deployed since consent was asked for."""
     return version.state == "awaiting_consent" and version.base_version != (newest.version if newest else None)
+
+
+def _made(version: VersionView) -> bool:
+    """Whoever is asking made a version that waits, or changed its draft, and so cannot consent to it."""
+    return version.state == "awaiting_consent" and current_services().engine.made(
+        version.key, version.version, me().actor
+    )
 
 
 def _can_go_back(version: VersionView, newest: VersionView | None) -> bool:
@@ -183,7 +191,7 @@ def consent(key: str, version: int) -> Any:
         current_services().engine.consent(key, version, me().actor, said.text)
     except (InvalidForm, CannotDeploy, Conflict, OwnVersion) as refused:
         return _again(key, version, said, refused)
-    flash(f"Version {version} is deployed. New orders run on it.")
+    flash(f"Version {version} is deployed. New {'orders' if key == PROCESS else 'ones'} run on it.")
     if said.move:
         return _moved(key, version, said.text)
     return redirect(url_for("pages.process", key=key, version=version), 303)
@@ -223,7 +231,8 @@ def go_back(key: str, version: int) -> Any:
         return _again(key, version, said, refused)
     new = next(one for one in made if one.key == key)
     if new.state == "awaiting_consent":
-        flash(f"Version {new.version} is version {version} again. Another analyst must consent to it.")
+        flash(f"Version {new.version} is version {version} again. Another analyst or an administrator must "
+              "consent to it.")  # fmt: skip
     else:
         flash(f"Version {new.version} is version {version} again, and is deployed.")
     return redirect(url_for("pages.process", key=key, version=new.version), 303)
@@ -253,5 +262,8 @@ def _again(key: str, version: int, said: Said, refused: Exception) -> Response:
     status = 422 if isinstance(refused, (InvalidForm, CannotDeploy)) else 409
     if isinstance(refused, OwnVersion):
         status = 403
+        refused = OwnVersion(
+            f"You made version {version} or changed its draft: another analyst or an administrator must consent to it."
+        )
     message = refused.errors[0].message if isinstance(refused, InvalidForm) else str(refused)
     return make_response(_page(key, version, Said(message, said.text, said.move)), status)

@@ -72,6 +72,7 @@ def submit(task_id: str) -> Any:
     if following is not None:
         flash(following.id, "next-task")
         flash(following.name, "next-name")
+        flash(following.order, "next-order")
     return redirect(url_for("pages.inbox", **_filter()), 303)
 
 
