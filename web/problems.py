@@ -49,7 +49,7 @@ KINDS = {
              "A gate is signed by people who did no task of the order before it. Leave it to another approver."),
         Kind("not-an-approver", 403, "Not an approver of this gate", "Only the gate's own team signs it."),
         Kind("own-version", 403, "Whoever made a version may not consent to it",
-             "A change of a process is seen by two people. Another analyst must consent to this one."),
+             "Two people see a change of a process. Another analyst or an administrator must consent to this one."),
         Kind("not-found", 404, "Not found", "It is not there, or not yours to see."),
         Kind("method-not-allowed", 405, "Method not allowed", "The header Allow names what this address takes."),
         Kind("conflict", 409, "Conflict", "Somebody or something was faster; nothing was changed. Read it again."),
@@ -176,7 +176,7 @@ def cannot_deploy(findings: Sequence[engine_errors.Finding]) -> ApiProblem:
     """A 422 with every finding, also as plain `errors` whose field is the file's name."""
     return ApiProblem(
         "cannot-deploy",
-        f"{len(findings)} problems.",
+        "1 problem." if len(findings) == 1 else f"{len(findings)} problems.",
         errors=[FieldError(f"/{finding.file}", f"{finding.message} {finding.advice}") for finding in findings],
         findings=[finding_body(finding) for finding in findings],
     )
