@@ -129,6 +129,21 @@ class Drafts(Deployment):
             row, _ = _open(tx, draft_id)
             self._write(tx, row, state="discarded", updated_by=actor.name, updated_at=self.clock.now())
 
+    def copy_draft(
+        self, draft_id: str, actor: Actor, *, whose: str, files: Mapping[str, bytes | None] | None = None
+    ) -> DraftView:
+        """A new draft of all that another holds, with these files laid over it: for whoever cannot save there. Its
+        title names `whose` it is. Of one that was discarded too. NotFound. InvalidForm."""
+        with self.reading() as session:
+            row = session.get(Draft, draft_id)
+            if row is None:
+                raise NotFound("There is no such draft.")
+            key, base, title, held = row.key, row.base_version, row.title, Bundle.unpack(row.bundle).files
+        after = {name: data for name, data in {**held, **(files or {})}.items() if data is not None}
+        of = f" (copy of {whose[:80]})"
+        return self.open_draft(
+            actor, key=key, base_version=base, title=title[:LONGEST_TITLE - len(of)] + of, files=after)
+
     def check_draft(self, draft_id: str, files: Mapping[str, bytes | None] | None = None) -> list[Finding]:
         """Everything that speaks against deploying a draft, with unsaved files laid over it. NotFound. InvalidForm."""
         found = self.draft(draft_id)

@@ -126,6 +126,14 @@ class DatabaseTrouble(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """One fix of an element and the words on its button."""
+
+    fix: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing the linter says about a bundle."""
 
@@ -141,6 +149,10 @@ class Finding:
     severity: Literal["error", "warning"] = "error"
     fix: str | None = None
     """The id of a mending that `engine.executable` knows; None when a person has to decide."""
+    label: str | None = None
+    """What the fix does, as the words on a button."""
+    others: tuple[Choice, ...] = ()
+    """Further fixes to choose from."""
 
     def __str__(self) -> str:
         where = self.file + (f":{self.line}" if self.line else "")

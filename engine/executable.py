@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from engine.errors import Finding
+from engine.errors import Choice, Finding
 from engine.foreign.bench import Bench, CannotMend
 from engine.foreign.mend_events import EVENT_MENDINGS
 from engine.foreign.mend_flows import FLOW_MENDINGS
@@ -28,19 +28,11 @@ MAX_LOOKS = 1_000_000
 _MENDINGS: tuple[Mending, ...] = (*PROCESS_MENDINGS, *FLOW_MENDINGS, *EVENT_MENDINGS, *TASK_MENDINGS)
 _ORDER = (
     "executable", "ids", "rename", "drop", "start", "end", "plain-event", "operation", "decision", "called-process",
-    "script", "user-task", "repetition", "split", "plain-flows", "declare", "code", "timer", "unlist", "drop-lanes",
-    "flatten-lanes", "name", "team", "due", "form", "into-lane", "lane-teams", "expression", "default", "ask",
-    "given", "field", "remove-extensions",
+    "script", "user-task", "repetition", "split", "cut", "plain-flows", "declare", "code", "timer", "unlist",
+    "drop-lanes", "flatten-lanes", "name", "team", "due", "form", "into-lane", "lane-teams", "expression", "default",
+    "ask", "given", "field", "remove-extensions",
 )
 """What is mended first: structure before kinds, kinds before what tasks need, forms before what reads them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One fix of an element and the words on its button."""
-
-    fix: str
-    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +91,12 @@ def with_fixes(
     findings: Sequence[Finding], files: Mapping[str, bytes], registry: Mapping[str, Operation],
     teams: Mapping[str, bool] | None = None,
 ) -> list[Finding]:
-    """The findings, each with the fix that follows from the diagram itself, where there is one."""
+    """The findings, each with the fix that follows from the diagram itself, where there is one, and with the others."""
     bench = _bench(files, registry, teams)
+    found = [(finding, *_sorted(choices)) for finding, choices in _offered(bench, findings)]
     return [
-        replace(finding, fix=next((choice.fix for choice, is_sure in choices if is_sure), finding.fix))
-        for finding, choices in _offered(bench, findings)
+        replace(finding, fix=sure.fix if sure else finding.fix, label=sure.label if sure else None, others=others)
+        for finding, sure, others in found
     ]
 
 
@@ -160,13 +153,19 @@ def _choices(bench: Bench, finding: Finding) -> list[tuple[Choice, bool]]:
 
 
 def _missing(finding: Finding, choices: Sequence[tuple[Choice, bool]]) -> Missing:
-    sure = next((choice for choice, is_sure in choices if is_sure), None)
+    sure, others = _sorted(choices)
     return Missing(
         file=finding.file, element=finding.element, name=finding.name, line=finding.line, rule=finding.rule,
         missing=finding.message, advice=finding.advice, needed=finding.severity == "error",
         fix=sure.fix if sure else None, label=sure.label if sure else None,
-        others=tuple(choice for choice, _ in choices if choice is not sure),
+        others=others,
     )
+
+
+def _sorted(choices: Sequence[tuple[Choice, bool]]) -> tuple[Choice | None, tuple[Choice, ...]]:
+    """The fix that follows from the diagram, if one does, and the others."""
+    sure = next((choice for choice, is_sure in choices if is_sure), None)
+    return sure, tuple(choice for choice, _ in choices if choice is not sure)
 
 
 def _rank(one: Missing) -> int:

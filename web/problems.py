@@ -194,6 +194,8 @@ def finding_body(finding: engine_errors.Finding) -> dict[str, Any]:
         "advice": finding.advice,
         "severity": finding.severity,
         "fix": finding.fix,
+        "label": finding.label,
+        "others": [{"fix": other.fix, "label": other.label} for other in finding.others],
     }
 
 

@@ -113,7 +113,7 @@ def _timer_offers(place: Place) -> Iterable[Offer]:
     if time is not None and text and (wish := _time_text(text, _TIMES[local(time)])):
         yield Offer(f"Write it as: {wish}", wish)
     elif not text and all(not text_of(child) for child in definition):
-        yield Offer("Wait a day (P1D); change it when another time is right", "P1D")
+        yield Offer("Wait a day; change it when another time is right", "P1D")
 
 
 def _time_text(text: str, kind: Kind) -> str | None:

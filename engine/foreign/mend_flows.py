@@ -23,6 +23,7 @@ from engine.foreign.bench import (
     neighbour,
     property_of,
     rejoin,
+    remove_node,
     set_property,
     title_of,
     word_of,
@@ -34,6 +35,8 @@ from engine.lint.model import DECIDING, FLOW_NODES, GATEWAYS, tag, text_of
 from engine.lint.names import listed
 
 _EXPRESSIONS = ("conditionExpression", "loopCondition", "loopCardinality", "completionCondition")
+MOST_CUTS = 5
+"""Flows whose removal is offered of one element."""
 
 
 # --- begin and end --------------------------------------------------------------------------------------------------
@@ -84,7 +87,7 @@ def _split_offers(place: Place) -> Iterable[Offer]:
     if any(_has_condition(flow) for flow in flows) or place.xml.get("default"):
         yield Offer("Put an inclusive gateway behind it, which looks at the conditions")
     else:
-        yield Offer("Put a parallel gateway behind it: all ways are gone")
+        yield Offer("Put a parallel gateway behind it: all ways are gone", sure=False)
 
 
 def _split(place: Place, _: str) -> None:
@@ -102,6 +105,24 @@ def _split(place: Place, _: str) -> None:
             _set_condition(flow, "true")  # a flow without a condition is always taken
     add_flow(place.root, place.bench, xml, gateway)
     rejoin(xml, gateway)
+
+
+def _cut_offers(place: Place) -> Iterable[Offer]:
+    """Where nothing says that both ways are meant, one of them may be left over."""
+    flows = flows_from(place.xml)
+    if any(_has_condition(flow) for flow in flows) or place.xml.get("default"):
+        return
+    for flow in flows[:MOST_CUTS]:
+        target = neighbour(flow, "targetRef")
+        if target is not None and flow.get("id"):
+            yield Offer(f"Remove the flow to {title_of(target)}", flow.get("id", ""), sure=False)
+
+
+def _cut(place: Place, flow_id: str) -> None:
+    flow = next(flow for flow in flows_from(place.xml) if flow.get("id") == flow_id)
+    target = neighbour(flow, "targetRef")
+    remove_node(place.root, flow)
+    rejoin(*(node for node in (place.xml, target) if node is not None))
 
 
 def _plain_flow_offers(place: Place) -> Iterable[Offer]:
@@ -408,6 +429,7 @@ FLOW_MENDINGS = (
     Mending("start", ("start-event",), _start_offers, _add_start),
     Mending("end", ("dead-end",), _end_offers, _add_end),
     Mending("split", ("two-outgoing", "condition-ignored", "default-flow"), _split_offers, _split),
+    Mending("cut", ("two-outgoing",), _cut_offers, _cut),
     Mending("plain-flows", ("default-flow", "condition-ignored"), _plain_flow_offers, _plain_flows),
     Mending("expression", ("expression",), _wording_offers, _reword),
     Mending("default", ("no-condition",), _default_offers, _set_default),

@@ -252,7 +252,7 @@ def _due_offers(place: Place) -> Iterable[Offer]:
         if _is_duration(wish):
             yield Offer(f"Due after {wish}, as the diagram says", wish)
             return
-    yield Offer("Due after a day (P1D); change it when another time is right", "P1D")
+    yield Offer("Due after a day; change it when another time is right", "P1D")
 
 
 def _is_duration(text: str) -> bool:

@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from engine.errors import Finding
+from engine.errors import Choice, Finding
 from engine.findings import Report
 from engine.lint.helper import TYPES
 from handlers.contract import Operation
@@ -54,7 +54,11 @@ def guarded_check(
     answer = POOL.ask(request, seconds * PATIENCE)
     if answer is None:
         return [_gave_up(files, seconds)]
-    return [Finding(**finding) for finding in orjson.loads(answer)]
+    return [_read(finding) for finding in orjson.loads(answer)]
+
+
+def _read(finding: dict[str, Any]) -> Finding:
+    return Finding(**finding | {"others": tuple(Choice(**each) for each in finding["others"])})
 
 
 def _gave_up(files: Mapping[str, bytes], seconds: float) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from playwright.sync_api import Route, expect
 
 from engine import Bundle
 from tests.browser.conftest import AXE, Open, Site
-from tests.browser.modeling import ANALYST, ORDER, SECOND, Canvas, drafted, meaning
+from tests.browser.modeling import ANALYST, ORDER, PATIENCE, SECOND, Canvas, drafted, meaning
 
 FOREIGN = (Path(__file__).parent / "rich.bpmn").read_bytes()
 
@@ -233,6 +234,63 @@ def test_work_survives_a_server_that_is_away(opened: Open, site: Site) -> None:
             page.unroute("**/api/v1/drafts/*/files")
 
         assert canvas.saved_element("package_products").get("name") == "Pack the goods"
+
+
+def test_a_name_that_is_being_typed_is_not_lost_with_the_window(opened: Open, site: Site) -> None:
+    """Before Enter it is not said to be saved; a window that closes saves it."""
+    with drafted(site, files={"processes/rich.bpmn": FOREIGN}) as draft:
+        canvas = Canvas(opened("analyst"), site, draft).opens()
+        page = canvas.page
+        canvas.finds("For each")
+        canvas.keys("e")
+        page.locator(".djs-direct-editing-content").fill("For every one")
+        expect(page.locator("#saved")).to_have_text("Changed")
+
+        page.close(run_before_unload=True)
+
+        deadline = time.monotonic() + PATIENCE / 1000
+        while site.shop.engine.draft(draft.id).revision == draft.revision and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert b"For every one" in site.shop.engine.draft(draft.id).files["processes/rich.bpmn"]
+
+
+def test_a_check_does_not_end_the_typing_of_a_name(opened: Open, site: Site) -> None:
+    """The new element is checked and saved while its name is typed; Escape leaves all as it was."""
+    with drafted(site) as draft:
+        canvas = Canvas(opened("analyst"), site, draft).opens()
+        page = canvas.page
+        canvas.finds("Package ordered products")
+        canvas.is_saved()
+        canvas.keys("e")
+        page.locator(".djs-direct-editing-content").press_sequentially("Pack", delay=20)
+        expect(page.locator("#saved")).to_have_text("Changed")
+        page.wait_for_timeout(1_500)  # longer than any pause after which something is taken up
+        expect(page.locator(".djs-direct-editing-content")).to_be_visible()
+
+        page.keyboard.press("Escape")
+
+        expect(page.locator("#saved")).to_contain_text("Saved")
+        assert canvas.is_saved().revision == draft.revision
+
+
+def test_what_one_has_of_a_discarded_draft_can_be_kept(opened: Open, site: Site) -> None:
+    """Somebody else discards it: the author goes on in a copy with everything, the last change included."""
+    draft = site.shop.engine.open_draft(ANALYST, title="Gift wrap", key="order_fulfillment", base_version=1)
+    canvas = Canvas(opened("analyst"), site, draft).opens()
+    canvas.finds("Package ordered products")
+    site.shop.engine.discard_draft(draft.id, SECOND)
+    canvas.page.locator("#p-name").fill("Pack the goods")
+    notice = canvas.page.locator("#notices")
+    expect(notice).to_contain_text("Somebody discarded it")
+
+    notice.get_by_role("button", name="Keep mine as a copy").click()
+
+    canvas.page.wait_for_url(lambda url: draft.id not in url)
+    canvas.is_drawn()
+    canvas.id = canvas.page.url.rpartition("/")[2]
+    assert canvas.saved_element("package_products").get("name") == "Pack the goods"
+    assert set(canvas.is_saved().files) == set(draft.files)
+    site.shop.engine.discard_draft(canvas.id, ANALYST)
 
 
 def test_an_answer_to_an_older_text_is_dropped(opened: Open, site: Site) -> None:

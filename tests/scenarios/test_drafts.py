@@ -243,6 +243,20 @@ def changed(engine: Engine, draft: DraftView) -> DraftView:
     return engine.save_draft(draft.id, ANALYST, revision=1, files={DIAGRAM: XML})
 
 
+def test_what_could_not_be_saved_goes_on_in_a_copy(engine: Engine, draft: DraftView) -> None:
+    """Also of a draft that somebody discarded meanwhile: nothing of it is lost."""
+    changed(engine, draft)
+    engine.discard_draft(draft.id, ANOTHER)
+
+    copy = engine.copy_draft(draft.id, ANALYST, whose="Ines", files={"forms/more.json": b"{}", "forms/gone.json": None})
+
+    assert copy.title.endswith(" (copy of Ines)")
+    assert (copy.key, copy.base_version, copy.state, copy.created_by) == ("looking", 1, "open", ANALYST.name)
+    assert copy.files == bundle("Two").files | {"forms/more.json": b"{}"}
+    with pytest.raises(NotFound):
+        engine.copy_draft("never-was", ANALYST, whose="Ines")
+
+
 def test_a_draft_becomes_a_version_and_waits_with_it(engine: Engine, draft: DraftView) -> None:
     """It cannot be changed meanwhile, by nobody and by no way."""
     changed(engine, draft)

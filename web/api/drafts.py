@@ -12,6 +12,7 @@ from engine.bundling import bytes_of, text_of
 from engine.drafts import LONGEST_TITLE
 from engine.errors import NotFound
 from engine.views import DraftState, DraftView
+from web import accounts
 from web.api.auth import Caller
 from web.api.endpoint import Calls, Part, Reply
 from web.api.models import Input, Listing, Output, Paging, Time, cursor_of, read_cursor
@@ -86,7 +87,7 @@ class Save(Input):
 
 
 class Unsaved(Input):
-    """Files that are not saved yet, checked as if they were."""
+    """Files that are not saved yet, taken as if they were."""
 
     files: dict[str, str | None] = Field(default_factory=dict)
 
@@ -201,6 +202,18 @@ def rebase_draft(caller: Caller, id: str, body: Rebase) -> DraftOut:  # noqa: A0
     before."""
     return _out(caller.services.engine.rebase_draft(
         id, caller.actor, revision=body.revision, base_version=body.base_version))
+
+
+@calls.post(
+    "/drafts/<id>/copy", permission="processes.write", body=Unsaved, returns={201: DraftOut}, problems=(404, 409),
+    limit=BUNDLE_LIMIT,
+)  # fmt: skip
+def copy_draft(caller: Caller, id: str, body: Unsaved) -> DraftOut:  # noqa: A002
+    """Open a draft of all that another holds, with unsaved files laid over it. Of a discarded one too, so that nobody
+    loses what could not be saved there."""
+    with caller.services.database.read() as session:
+        whose = accounts.display_names(session).get(caller.actor.name, caller.actor.name)
+    return _out(caller.services.engine.copy_draft(id, caller.actor, whose=whose, files=_bytes(body.files)))
 
 
 @calls.post(

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from engine.bundling import text_of
 from engine.definitions import Bundle
 from engine.executable import Choice, Missing, mend, missing_of
 from engine.views import DraftView
 from web.api.auth import Caller
 from web.api.endpoint import Calls
 from web.api.models import Input, Output, Time
+from web.api.processes import ChoiceOut
 
 calls = Calls("drafts")
-
-
-class ChoiceOut(Output):
-    """One fix of an element."""
-
-    fix: str
-    label: str = Field(description="What it does, as the words on a button.")
 
 
 class MissingOut(Output):
@@ -60,6 +55,8 @@ class Mended(Output):
     updated_at: Time
     updated_by: str
     changed: list[str] = Field(description="The files that the fix changed or made.")
+    before: dict[str, str | None] = Field(
+        description="Their texts before it, to be saved again when it was not meant; null: there was no such file.")
     items: list[MissingOut]
 
 
@@ -86,6 +83,7 @@ def mend_draft(caller: Caller, id: str, body: Mend) -> Mended:  # noqa: A002
     saved = engine.save_draft(id, caller.actor, revision=body.revision, files=changed)
     return Mended(
         revision=saved.revision, updated_at=saved.updated_at, updated_by=saved.updated_by, changed=sorted(changed),
+        before={name: text_of(name, draft.files[name]) if name in draft.files else None for name in sorted(changed)},
         items=_items(_missing(caller, saved)),
     )
 

@@ -56,6 +56,13 @@ class Proposed(VersionOut):
     items: list[VersionOut]
 
 
+class ChoiceOut(Output):
+    """One fix of an element."""
+
+    fix: str
+    label: str = Field(description="What it does, as the words on a button.")
+
+
 class FindingOut(Output):
     """One thing the linter says about a bundle."""
 
@@ -68,6 +75,8 @@ class FindingOut(Output):
     advice: str
     severity: Literal["error", "warning"]
     fix: str | None = Field(None, description="The mending that would put it right, if there is one.")
+    label: str | None = Field(None, description="What that does, as the words on a button.")
+    others: list[ChoiceOut] = Field(default_factory=list, description="Further mendings to choose from.")
 
 
 class CheckOut(Output):

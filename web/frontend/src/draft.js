@@ -31,9 +31,11 @@ export class DraftFiles {
     this.changed = new Map(); // name → text or null, not yet on the server
     this.held = new Map(); // name → text as the server has it, as far as we know
     this.news = null; // { by, at, revision } of a change by somebody else that has met none of ours
-    this.collect = async () => {}; // the page puts what it has not yet handed over into `set`
+    this.collect = async () => {}; // the page puts what it has not yet handed over into `set`; `true`: even half a word
+    this.typed = () => []; // the files that hold more than was handed over
     this.onchange = () => {};
     this.running = null;
+    this.own = 0; // calls of ours that change the draft, under way
     this.failures = 0;
     window.addEventListener('pagehide', () => this.#leave());
     window.addEventListener('beforeunload', (event) => this.#leaving(event));
@@ -58,10 +60,30 @@ export class DraftFiles {
     return this.people[user] || user || 'Somebody';
   }
 
-  // The server has changed the draft for us, by another call than a save.
-  adopt({ revision, updated_at: at }) {
-    this.revision = revision;
-    this.#be({ kind: 'saved', at });
+  // The server changes the draft for us, by another call than a save.
+  async change(method, path, body) {
+    this.own += 1;
+    try {
+      const answer = await this.call(method, path, { ...body, revision: this.revision });
+      this.revision = answer.revision;
+      if (this.news?.by === this.me && this.news.revision <= this.revision) this.news = null;
+      this.#be({ kind: 'saved', at: answer.updated_at });
+      return answer;
+    } finally {
+      this.own -= 1;
+    }
+  }
+
+  // Something is being typed or drawn that is not handed over yet: what stands here is no longer all saved.
+  touch() {
+    if (this.state.kind !== 'saved') return;
+    this.before = this.state;
+    this.#be({ kind: 'waiting' });
+  }
+
+  // Nothing came of it.
+  settle() {
+    if (this.state.kind === 'waiting' && !this.unsaved && this.before) this.#be(this.before);
   }
 
   loaded(name, text) {
@@ -82,16 +104,17 @@ export class DraftFiles {
   }
 
   set(name, text) {
-    if (!this.changed.has(name) && !this.running && this.held.get(name) === text) return;
+    if (!this.changed.has(name) && !this.running && this.held.get(name) === text) return this.settle();
     this.changed.set(name, text);
     if (this.state.kind === 'conflict' || this.state.kind === 'gone') return;
     if (this.state.kind !== 'saving') this.#be({ kind: 'waiting' });
     this.#later(WAIT);
   }
 
-  async flush() {
+  // Saves now. `all`: what somebody is still typing on the canvas too, which ends the typing.
+  async flush(all = true) {
     clearTimeout(this.timer);
-    await this.collect();
+    await this.collect(all);
     while (this.running) await this.running;
     if (this.changed.size && !['conflict', 'gone'].includes(this.state.kind)) {
       this.running = this.#send();
@@ -109,15 +132,8 @@ export class DraftFiles {
 
   // Both live on: a new draft with everything the server has and our changes over it. Goes to the copy.
   async keepMine() {
-    const theirs = await this.call('GET', '');
-    const files = {};
-    for (const name of theirs.files) files[name] = await this.text(name);
-    for (const [name, text] of this.changed) {
-      if (text === null) delete files[name];
-      else files[name] = text;
-    }
-    const title = `${theirs.title} (copy of ${this.name(this.me)})`;
-    const made = await this.call('POST', '..', { key: theirs.key, base_version: theirs.base_version, title, files });
+    await this.collect(true);
+    const made = await this.call('POST', '/copy', { files: Object.fromEntries(this.changed) });
     this.changed.clear();
     location.assign(location.pathname.replace(`/modeler/${this.id}`, `/modeler/${made.id}`));
   }
@@ -132,7 +148,8 @@ export class DraftFiles {
 
   // Asks how the draft stands now; tells of changes by others before they meet ours.
   async look() {
-    if (this.running || document.visibilityState === 'hidden' || this.state.kind === 'gone') return;
+    const busy = () => this.running || this.own > 0; // the answer could be about a change of our own
+    if (busy() || document.visibilityState === 'hidden' || this.state.kind === 'gone') return;
     let found;
     try {
       found = await this.call('GET', '');
@@ -141,15 +158,14 @@ export class DraftFiles {
       return;
     }
     if (!['open', undefined].includes(found.state)) this.#be({ kind: 'gone', state: found.state });
-    else if (!this.running && found.revision > this.revision && this.news?.revision !== found.revision) {
+    else if (!busy() && found.revision > this.revision && this.news?.revision !== found.revision) {
       this.news = { by: found.updated_by, at: found.updated_at, revision: found.revision };
       this.onchange();
     }
   }
 
   async call(method, path, body, extra = {}) {
-    const address = path === '..' ? '/api/v1/drafts' : this.path + path;
-    const answer = await fetch(address, {
+    const answer = await fetch(this.path + path, {
       method,
       credentials: 'same-origin',
       headers: { 'X-CSRFToken': this.csrf, ...(body ? { 'Content-Type': 'application/json' } : {}) },
@@ -170,7 +186,8 @@ export class DraftFiles {
     this.#be({ kind: 'saving' });
     try {
       const files = Object.fromEntries(sent);
-      const saved = await this.call('PUT', '/files', { revision: this.revision, files });
+      const keepalive = this.leaving === true && !this.#isLong(); // the page may be gone before the answer
+      const saved = await this.call('PUT', '/files', { revision: this.revision, files }, { keepalive });
       this.revision = saved.revision;
       for (const [name, text] of sent) {
         this.held.set(name, text);
@@ -213,7 +230,8 @@ export class DraftFiles {
     const why = error.status ? error.message : 'the server cannot be reached';
     this.failures += 1;
     this.#be({ kind: 'failed', why: error.status === 401 ? 'you are signed out' : why, again: passing });
-    if (passing) this.#later(Math.min(30_000, 2_000 * 2 ** Math.min(4, this.failures - 1)));
+    if (error.status === 409) this.look(); // it may be closed
+    else if (passing) this.#later(Math.min(30_000, 2_000 * 2 ** Math.min(4, this.failures - 1)));
   }
 
   #body() {
@@ -223,12 +241,18 @@ export class DraftFiles {
   // The page may go: save what there is. The browser asks first when that could come too late.
   #leaving(event) {
     const bad = ['failed', 'conflict'].includes(this.state.kind);
+    const typed = this.typed();
+    const long = this.#isLong(typed);
+    this.leaving = true;
+    setTimeout(() => (this.leaving = false), 1_000); // unless somebody stays
     this.flush();
-    if (this.unsaved && this.state.kind !== 'gone' && (bad || this.running || this.#isLong())) event.preventDefault();
+    const unsaved = this.unsaved || typed.length > 0;
+    if (unsaved && this.state.kind !== 'gone' && (bad || this.running || long)) event.preventDefault();
   }
 
-  #isLong() {
-    return new Blob([JSON.stringify(this.#body())]).size > KEEPALIVE_BYTES;
+  #isLong(typed = []) {
+    const more = typed.map((name) => this.held.get(name) || '');
+    return new Blob([JSON.stringify(this.#body()), ...more]).size > KEEPALIVE_BYTES;
   }
 
   #leave() {
@@ -242,7 +266,7 @@ export class DraftFiles {
 
   #later(wait) {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.flush(), wait);
+    this.timer = setTimeout(() => this.flush(false), wait);
   }
 
   #be(state) {

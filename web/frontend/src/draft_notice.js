@@ -61,8 +61,11 @@ function news(draft) {
   ]);
 }
 
-function gone() {
-  return notice('bad', 'This draft is closed', 'Somebody discarded it or asked for consent. Nothing more is saved.', [
+function gone(draft) {
+  const why = { discarded: 'Somebody discarded it.', asked: 'Somebody asked for consent to it.' }[draft.state.state];
+  const text = `${why || 'Somebody discarded it or asked for consent.'} Nothing more is saved here.`;
+  return notice('bad', 'This draft is closed', text, [
+    ['Keep mine as a copy', () => draft.keepMine()],
     ['See all drafts', () => location.assign('/modeler')],
   ]);
 }

@@ -8,7 +8,7 @@ import { markFindings } from './modeler/marks.js';
 import { Mending } from './modeler/mending.js';
 import { showProblems } from './modeler/problems.jsx';
 import { textOf } from './modeler/reading.js';
-import { handOver, isTyping } from './modeler/typing.js';
+import { handOver, isTyping, watchNaming } from './modeler/typing.js';
 
 const boot = JSON.parse(byId('boot').dataset.json);
 boot.meaning = (name) => boot.operations.find((each) => each.name === name)?.meaning;
@@ -27,8 +27,9 @@ async function xmlNow() {
   return xml;
 }
 
-async function exported() {
-  handOver();
+// `all`: a name too that is still being typed on the canvas.
+async function exported(all = false) {
+  handOver(all);
   clearTimeout(page.exporting);
   if (!page.stale || page.broken) return;
   page.stale = false;
@@ -37,13 +38,16 @@ async function exported() {
 
 function changed() {
   page.stale = true;
+  if (!page.broken) draft.touch();
+  mending.forget();
   clearTimeout(page.exporting);
-  page.exporting = setTimeout(exported, EXPORT_PAUSE);
+  page.exporting = setTimeout(() => exported(), EXPORT_PAUSE);
   checking.changed();
   buttons();
 }
 
 draft.collect = exported;
+draft.typed = () => (page.stale || isTyping() ? [page.file] : []);
 const checking = new Checking(draft, async () => {
   if (!readOnly) await exported();
   return Object.fromEntries(draft.changed);
@@ -52,7 +56,7 @@ const checking = new Checking(draft, async () => {
 // --- problems ---
 const chosen = () => page.modeler?.get('selection', false)?.get()[0]?.id || '';
 const mending = new Mending({
-  draft, taken: mended, onchange: () => problems.update({ missing: mending.missing, mending: mending.words }),
+  draft, still, taken: mended, onchange: () => problems.update({ missing: mending.missing, mending: mending.words }),
 }); // prettier-ignore
 const mends = {
   mend: (finding, fix, button) => still(() => mending.one(finding, fix, button)),
@@ -106,7 +110,11 @@ function settle() {
 async function mended(changedFiles, finding) {
   for (const name of changedFiles) {
     const form = /^forms\/(.+(?<!\.ui)\.json)$/.exec(name)?.[1];
-    if (form && !boot.forms.some((each) => each.name === form)) boot.forms.push({ name: form, fields: [] });
+    const text = await draft.text(name);
+    draft.loaded(name, text);
+    if (!form) continue;
+    if (text === null) boot.forms = boot.forms.filter((each) => each.name !== form);
+    else if (!boot.forms.some((each) => each.name === form)) boot.forms.push({ name: form, fields: [] });
   }
   await load(page.file, { keep: true });
   if (finding?.file === page.file) scrollTo(page.modeler, finding.element);
@@ -143,7 +151,7 @@ async function load(file, { text = null, keep = false } = {}) {
 
 async function change(file) {
   if (file === page.file) return;
-  await exported();
+  await exported(true);
   await stopSimulation();
   for (const link of document.querySelectorAll('[data-diagram]')) {
     link.toggleAttribute('aria-current', link.dataset.diagram === file);
@@ -157,7 +165,7 @@ async function change(file) {
 async function buildOnNewest() {
   try {
     if (!(await draft.flush())) throw new Error('The draft is not saved');
-    await draft.call('PUT', '/base', { revision: draft.revision, base_version: boot.newest });
+    await draft.change('PUT', '/base', { base_version: boot.newest });
     location.reload();
   } catch (error) {
     tell('The draft builds on what it did before', `${error.message}.`, 'bad');
@@ -228,7 +236,7 @@ async function importFiles(files) {
   const replaced = taken.filter(([name]) => known.has(name)).map(([name]) => name);
   const what = `${replaced.join(', ')} ${replaced.length === 1 ? 'is' : 'are'} replaced.`;
   if (replaced.length && !window.confirm(`${what} The draft keeps no copy of what was there. Go on?`)) return undefined;
-  await exported();
+  await exported(true);
   for (const [name, text] of taken) draft.set(name, text);
   if (await draft.flush()) location.assign(`?file=${encodeURIComponent((taken[0][0].endsWith('.bpmn') ? taken[0][0] : page.file).replace('processes/', ''))}`);
   else tell('Not saved', 'The files could not be saved; look at the message above.', 'bad');
@@ -325,6 +333,7 @@ async function begin() {
       select: (id) => scrollTo(page.modeler, id),
     }); // prettier-ignore
     page.modeler.on('commandStack.changed', changed);
+    watchNaming(page.modeler, { ontouch: () => draft.touch(), onend: () => page.stale || draft.settle() });
     page.modeler.on('selection.changed', () => problems.update({ chosen: chosen() }));
     const { consenting } = await import('./modeler/consent.js');
     consenting({ draft, checking, show });

@@ -19,7 +19,8 @@ export function ask(label, example, then, value = '') {
   input.select();
 }
 
-export function tell(title, text, kind = '') {
+// `choices`: [label, act], for buttons beside that which closes it. Gives what takes it away again.
+export function tell(title, text, kind = '', choices = []) {
   const box = document.createElement('div');
   box.className = `notice ${kind}`;
   box.setAttribute('role', kind === 'bad' ? 'alert' : 'status');
@@ -27,13 +28,22 @@ export function tell(title, text, kind = '') {
   head.textContent = title;
   const body = document.createElement('p');
   body.textContent = text;
-  const close = document.createElement('button');
-  close.type = 'button';
-  close.className = 'tight';
-  close.textContent = 'Close';
-  close.addEventListener('click', () => box.remove());
-  box.append(head, body, close);
+  const buttons = document.createElement('p');
+  buttons.className = 'tools';
+  for (const [label, act] of [...choices, ['Close', () => {}]]) {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'tight';
+    button.textContent = label;
+    button.addEventListener('click', () => {
+      box.remove();
+      act();
+    });
+    buttons.append(button);
+  }
+  box.append(head, body, buttons);
   byId('told').replaceChildren(box);
+  return () => box.remove();
 }
 
 export function closeMenus(except = null) {

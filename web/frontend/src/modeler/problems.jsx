@@ -4,6 +4,7 @@ import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { clockTime } from '../draft.js';
 import { Icon } from './fields.jsx';
+import { clear } from './mending.js';
 import { adviceOf } from './places.js';
 
 const MOST = 100;
@@ -64,7 +65,7 @@ function Fixes({ finding, mend }) {
     <div class="fixes">
       {fix && (
         <button type="button" class="tight" onClick={(event) => mend(finding, fix, event.currentTarget)}>
-          {label || 'Mend it'}
+          {label}
         </button>
       )}
       {others.length > 0 && (
@@ -91,7 +92,7 @@ function Fixes({ finding, mend }) {
 // What is missing until the diagram runs.
 function Missing({ view }) {
   const { missing, file, chosen, act } = view;
-  const sure = missing.filter((each) => each.fix).length;
+  const sure = clear(missing).length;
   const needed = missing.filter((each) => each.needed).length;
   return (
     <>

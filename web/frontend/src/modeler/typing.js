@@ -5,11 +5,29 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 const PAUSE = 350;
 const pending = new Set();
 
-export function handOver() {
+let naming = null; // ends the typing of a name on the canvas
+
+// `all`: a name that is being typed on the canvas too. That closes its box, so it waits until somebody leaves or saves.
+export function handOver(all = false) {
   for (const flush of [...pending]) flush();
+  if (all) naming?.();
 }
 
-export const isTyping = () => pending.size > 0;
+export const isTyping = () => pending.size > 0 || naming !== null;
+
+// `ontouch()`: a letter was typed on the canvas; `onend()`: its box is closed, with or without a new name.
+export function watchNaming(modeler, { ontouch, onend }) {
+  const editing = modeler.get('directEditing');
+  const typed = () => {
+    naming = () => editing.complete();
+    ontouch();
+  };
+  modeler.on('directEditing.activate', () => editing.$textbox.addEventListener('input', typed));
+  modeler.on(['directEditing.deactivate', 'diagram.clear'], () => {
+    naming = null;
+    onend();
+  });
+}
 
 // A text field's value and handlers. `commit` gets the text; with `late` only when the field is left or Enter is hit.
 export function useTyped(value, commit, late = false) {
