@@ -139,7 +139,7 @@ class Impacts(Approvals):
         facts = _facts(session, key)
         rows = session.execute(
             select(Instance.id, Instance.business_key, Instance.version_id, Instance.process, Instance.state,
-                   Instance.variables)
+                   Instance.variables, Instance.status)
             .where(Instance.process_key == key, Instance.status.in_(LIVE))
             .order_by(Instance.started_at, Instance.business_key).execution_options(yield_per=500)
         )
@@ -172,7 +172,7 @@ class _Judge:
         if self.old.version_id == self.new.version_id:
             return _Fate("stays", None, "", f"on version {self.new.version} already")
         state = unpack(row.state)
-        obstacle = self.transfer.obstacle(state, row.process, calls, signed)
+        obstacle = self.transfer.obstacle(state, row.process, calls, signed, cancelling=row.status == "cancelling")
         if obstacle is not None:
             return self._cannot(obstacle)
         standing = live_names(state)

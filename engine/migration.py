@@ -249,7 +249,8 @@ class Migrations(Impacts):
             select(Task).where(Task.instance_id == unit.row.id, Task.state == "open").order_by(Task.id)
         ))
         signed = _signed(tx, rows)
-        obstacle = transfer.obstacle(state, unit.process, _open_calls(tx, unit.row.id), tuple(signed))
+        obstacle = transfer.obstacle(state, unit.process, _open_calls(tx, unit.row.id), tuple(signed),
+                                     cancelling=unit.status == "cancelling")
         if obstacle is not None:
             return obstacle
         live = live_ids(state)

@@ -62,9 +62,14 @@ class Transfer:
     # --- may it? ----------------------------------------------------------------------------------------------------
 
     def obstacle(
-        self, state: State, process: str, calls: Sequence[OpenCall] = (), signed: Collection[str] = ()
+        self, state: State, process: str, calls: Sequence[OpenCall] = (), signed: Collection[str] = (), *,
+        cancelling: bool = False,
     ) -> Obstacle | None:
-        """What stops an instance, or None. `signed`: open gates under which somebody has signed."""
+        """What stops an instance, or None. `signed`: open gates under which somebody has signed. `cancelling`: it is
+        being cancelled, and is to be undone when what was begun outside has ended."""
+        if cancelling and self.old.cancellation is not None and self.new.cancellation is None:
+            why = "The order is being cancelled, and the new version has no process that undoes it."
+            return Obstacle(process, self.old.diagrams[process].name, why)
         if process not in self.new.diagrams:
             name = self.old.diagrams[process].name
             return Obstacle(process, name, f"The order runs the process “{name}”, which the new version does not have.")

@@ -342,6 +342,33 @@ def test_an_order_in_its_cancellation_is_compared_with_the_cancellation(shop: Sh
     assert shop.engine.verify_audit(order.number) == []
 
 
+def test_an_order_that_is_being_cancelled_keeps_the_process_that_undoes_it(shop: Shop, outside: Any) -> None:
+    """It waits for a courier's answer and would else end as cancelled with nothing undone."""
+    order = shop.places_order().goes_to("package_products")
+    outside.courier_fault = lambda method, _key: Fault("unavailable") if method == "book" else None
+    order.does("package_products")
+    shop.engine.cancel(order.number, PEOPLE["sales"], "Changed my mind.")
+    assert (order.status, order.instance.process) == ("cancelling", KEY)
+    change = Redrawn().changes("package_products", without_cancellation).bundle
+    asked = shop.engine.propose(change, ANALYST, reason="Nobody cancels.", base_version=1, key=KEY)
+    version = next(one.version for one in asked if one.key == KEY)
+    shop.engine.consent(KEY, version, Actor("analyst-2", frozenset({"analysts"})))
+
+    assert [g.kind for g in shop.engine.impact(KEY, version).groups] == ["cannot"]
+    assert moves(shop, version) == [
+        ("refused", "The order is being cancelled, and the new version has no process that undoes it.")]
+
+    outside.courier_fault = None
+    shop.time_passes(hours=1)
+    assert order.goes_to_its_end().status == "cancelled"
+
+
+def without_cancellation(process: etree._Element) -> None:
+    """Nothing undoes the process any more."""
+    for named in [one for one in process.iter("{*}property") if one.get("name") in ("cancellation", "cancels")]:
+        named.getparent().remove(named)
+
+
 def test_who_may_be_moved_where_is_said_before_anything_moves(shop: Shop) -> None:
     """A reason is needed, the version must be deployed, every named order must be there."""
     order = shop.places_order()
