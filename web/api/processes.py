@@ -194,8 +194,9 @@ def propose_version(caller: Caller) -> Reply:
     problems=(404, 409),
 )  # fmt: skip
 def consent_to_version(caller: Caller, key: str, version: str, body: Consent) -> VersionOut:
-    """Consent to a version that waits, and so deploy it. Another analyst than the one who made it: 403
-    `own-version`. 409 when another version was deployed meanwhile. The same consent again changes nothing."""
+    """Consent to a version that waits, and so deploy it: another analyst, or an administrator. 403 `own-version` for
+    whoever made it or changed its draft. 409 when another version was deployed meanwhile. The same consent again
+    changes nothing."""
     return VersionOut.model_validate(caller.services.engine.consent(key, _number(version), caller.actor, body.comment))
 
 
