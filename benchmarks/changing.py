@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -86,10 +85,11 @@ def _timed(what: str, most: float, work: Callable[[], Any], told: Callable[[Any]
 
 def _moves(bench: Bench, version: int, orders: list[str]) -> str:
     engine = bench.parts.engine
-    begun = engine.migrate(KEY, version, ANALYST, reason="Gift wrap.", orders=orders)
-    bench.shop.works()
-    items = engine.migration(begun.id, limit=MOVED).items.items
-    return ", ".join(f"{count:,} {state}" for state, count in Counter(item.state for item in items).items())
+    begun = view = engine.migrate(KEY, version, ANALYST, reason="Gift wrap.", orders=orders)
+    while view.waiting:
+        bench.shop.works()
+        view = engine.migration(begun.id, limit=1)
+    return f"{view.moved:,} moved, {view.stays:,} stay, {view.refused:,} refused"
 
 
 def _large(shipped: Bundle) -> Bundle:
@@ -98,10 +98,10 @@ def _large(shipped: Bundle) -> Bundle:
     data = shipped.files[name]
     end = data.rindex(b"</bpmn:process>") if b"</bpmn:process>" in data else data.rindex(b"</process>")
     prefix = b"bpmn:" if data[end:].startswith(b"</bpmn:") else b""
-    note = b'<%stextAnnotation id="note_%d"><%stext>Nobody reads this.</%stext></%stextAnnotation>\n'
+    note = b'<%stextAnnotation id="remark_%d"><%stext>Nobody reads %s this.</%stext></%stextAnnotation>\n'
     notes, size, number = [], len(data), 0
     while size < LARGE - 200:
-        notes.append(note % (prefix, number, prefix, prefix, prefix))
+        notes.append(note % (prefix, number, prefix, b"all of " * 20, prefix, prefix))
         size, number = size + len(notes[-1]), number + 1
     return Bundle({**shipped.files, name: data[:end] + b"".join(notes) + data[end:]})
 
