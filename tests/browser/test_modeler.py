@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
@@ -15,6 +16,7 @@ from playwright.sync_api import Route, expect
 from engine import Bundle
 from tests.browser.conftest import AXE, Open, Site
 from tests.browser.modeling import ANALYST, ORDER, PATIENCE, SECOND, Canvas, drafted, meaning
+from tests.looking import bundle
 
 FOREIGN = (Path(__file__).parent / "rich.bpmn").read_bytes()
 
@@ -158,6 +160,105 @@ def test_a_renamed_id_is_followed_by_what_names_it(opened: Open, site: Site) -> 
         canvas.page.locator("#p-id").fill("close_order")
         canvas.page.keyboard.press("Enter")
         expect(canvas.page.locator("#panel [role=alert]")).to_contain_text("Another element has the id close_order")
+
+
+def test_an_added_element_covers_nothing(opened: Open, site: Site) -> None:
+    """No flow and no other element lies under it; its flow comes in from the left; it stays in the lane."""
+    with drafted(site) as draft:
+        canvas = Canvas(opened("analyst"), site, draft).opens()
+        canvas.finds("Package ordered products")
+        canvas.adds("user", "Gift wrap")
+        canvas.problems()
+
+        root = etree.fromstring(canvas.is_saved().files[ORDER])
+        boxes = {shape.get("bpmnElement"): _box(shape[0]) for shape in root.iter("{*}BPMNShape")}
+        kinds = {node.get("id"): etree.QName(node).localname for node in root.iter() if isinstance(node.tag, str)}
+        left, top, right, bottom = boxes["gift_wrap"]
+        over = [name for name, box in boxes.items() if kinds[name] not in ("lane", "participant")
+                and name != "gift_wrap" and _meet(box, boxes["gift_wrap"])]
+        ways = {edge.get("bpmnElement"): [(float(p.get("x")), float(p.get("y"))) for p in edge.iter("{*}waypoint")]
+                for edge in root.iter("{*}BPMNEdge")}
+        inside = (left + 1, top + 1, right - 1, bottom - 1)
+        over += [name for name, points in ways.items() for a, b in itertools.pairwise(points)
+                 if _meet((min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])), inside)]
+        assert over == []
+        [flow] = [one for one in root.iter("{*}sequenceFlow") if one.get("targetRef") == "gift_wrap"]
+        assert ways[flow.get("id")][-1] == (left, (top + bottom) / 2)
+        [lane] = [one for one in root.iter("{*}lane") if "gift_wrap" in [each.text for each in one]]
+        assert "package_products" in [each.text for each in lane]
+
+
+def test_the_palette_covers_nothing_of_the_whole_diagram(opened: Open, site: Site) -> None:
+    with drafted(site) as draft:
+        canvas = Canvas(opened("analyst"), site, draft).opens()
+        palette = canvas.page.locator(".djs-palette").bounding_box()
+
+        for words in ("as it opens", "Whole diagram"):
+            if words != "as it opens":
+                canvas.whole()
+            drawn = canvas.page.locator("#canvas .djs-viewport .djs-group .djs-shape").evaluate_all(
+                "all => Math.min(...all.map(each => each.getBoundingClientRect().left))")
+            assert drawn >= palette["x"] + palette["width"], words
+
+
+def test_the_search_box_keeps_its_icon_beside_the_text(opened: Open, site: Site) -> None:
+    with drafted(site) as draft:
+        page = Canvas(opened("analyst"), site, draft).opens().page
+        page.keyboard.press("Control+f")
+        icon = page.locator(".djs-search-input svg").bounding_box()
+        field = page.locator(".djs-search-input input")
+
+        padding = float(field.evaluate("it => parseFloat(getComputedStyle(it).paddingLeft)"))
+        assert field.bounding_box()["x"] + padding >= icon["x"] + icon["width"]
+
+
+def test_the_words_are_those_of_the_field(opened: Open, site: Site) -> None:
+    """A wrong time is answered in the way that the field is written in, and a box by what stands beside it."""
+    with drafted(site) as draft:
+        still = draft.files[ORDER].replace(b'isExecutable="true"', b'isExecutable="false"')
+        site.shop.engine.save_draft(draft.id, ANALYST, revision=1, files={ORDER: still})
+        canvas = Canvas(opened("analyst"), site, draft).opens()
+        page = canvas.page
+        canvas.finds("Package ordered products")
+        page.get_by_label("Due after").fill("soonish")
+
+        expect(page.locator("#p-due-problem")).to_contain_text("for example 4 h")
+        canvas.problems()
+        told = page.locator("#problems tbody").inner_text()
+        assert "ISO 8601" not in told
+        assert "Tick “Can be run” at the process." in told
+
+
+def test_a_new_form_is_named_after_its_task_and_never_otherwise_than_typed(opened: Open, site: Site) -> None:
+    """A name that cannot be taken, or is taken, is said in the dialog."""
+    with drafted(site) as draft:
+        canvas = Canvas(opened("analyst"), site, draft).opens()
+        page = canvas.page
+        canvas.finds("Package ordered products")
+        page.locator("#p-form").select_option("+")
+        name = page.get_by_role("textbox", name="Name of the new form")
+        expect(name).to_have_value("package_ordered_products")
+
+        for wrong, words in (("../Evil Näme", "no spaces"), ("package_products", "There is a form package_products")):
+            name.fill(wrong)
+            page.keyboard.press("Enter")
+            expect(page.locator("#ask").get_by_role("alert")).to_contain_text(words)
+        name.fill("Wrapping-2")
+        page.keyboard.press("Enter")
+
+        expect(page.locator("#p-form")).to_have_value("Wrapping-2.json")
+        canvas.problems()
+        assert "forms/Wrapping-2.json" in canvas.is_saved().files
+
+
+def test_a_file_without_a_picture_says_what_to_do(opened: Open, site: Site) -> None:
+    with drafted(site, files=dict(bundle("Look").files)) as draft:
+        page = Canvas(opened("analyst"), site, draft).opens().page
+
+        told = page.locator("#cannot")
+        expect(told).to_contain_text("This file has no picture")
+        expect(told).to_contain_text("Save it with its picture in the tool that it comes from")
+        expect(page.locator(".djs-palette")).to_be_hidden()
 
 
 # --- several people, and a server that is away ----------------------------------------------------------------------
@@ -438,9 +539,20 @@ def test_on_a_phone_the_picture_can_be_looked_at(opened: Open, site: Site) -> No
 
         assert canvas.problems() == []
         assert page.locator(".djs-palette, #panel label").count() == 0
+        expect(page.get_by_text("Read-only here")).to_be_visible()
         expect(page.get_by_role("button", name="Ask for consent")).to_be_hidden()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert _violations(page) == []
+
+
+def _box(bounds: Any) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a shape."""
+    x, y, width, height = (float(bounds.get(name)) for name in ("x", "y", "width", "height"))
+    return x, y, x + width, y + height
+
+
+def _meet(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
 
 
 def _exported(canvas: Canvas, words: str) -> bytes:

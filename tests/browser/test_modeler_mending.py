@@ -154,9 +154,12 @@ def test_a_draft_on_an_older_version_is_brought_to_the_newest(opened: Open, site
     told = page.locator(".notice", has_text="Version 2 is newer than what this draft builds on")
     expect(told.get_by_role("link")).to_have_attribute("href", "/processes/looking/2")
 
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: asked.append(dialog.message))
     told.get_by_role("button", name="I have taken it over").click()
 
     expect(page.locator(".bar .tag")).to_have_text("draft of version 2")
     expect(told).to_have_count(0)
+    assert "What version 2 changed and this draft does not hold is undone" in asked[0]
     assert engine.draft(draft.id).base_version == 2
     engine.discard_draft(draft.id, ADMIN)

@@ -1,11 +1,12 @@
 // The modeler page: a draft's diagrams on the canvas, the panel beside them, the problems below. Joins src/modeler.
 import './modeler/styles.css';
 import { DraftFiles, showSaving } from './draft.js';
-import { fonts, open, overview, scrollTo } from './modeler/canvas.js';
+import { fit, fonts, open, overview, scrollTo } from './modeler/canvas.js';
 import { Checking } from './modeler/checking.js';
 import { ask, byId, closeMenus, menus, tell } from './modeler/dialogs.js';
 import { markFindings } from './modeler/marks.js';
 import { Mending } from './modeler/mending.js';
+import { idFor } from './modeler/naming.js';
 import { showProblems } from './modeler/problems.jsx';
 import { textOf } from './modeler/reading.js';
 import { handOver, isTyping, watchNaming } from './modeler/typing.js';
@@ -14,6 +15,10 @@ const boot = JSON.parse(byId('boot').dataset.json);
 boot.meaning = (name) => boot.operations.find((each) => each.name === name)?.meaning;
 const readOnly = boot.state !== 'open' || matchMedia('(max-width: 700px)').matches;
 const EXPORT_PAUSE = 200;
+const NO_PICTURE =
+  'It holds a process, but not where its elements stand. Save it with its picture in the tool that it comes from and ' +
+  'import it again under Files, or draw the process anew in a draft of its own.';
+const FORM_NAME = /^[A-Za-z0-9_][\w-]{0,79}$/;
 
 const draft = new DraftFiles({
   id: boot.id, revision: boot.revision, csrf: boot.csrf, savedAt: boot.updatedAt, me: boot.me, people: boot.people,
@@ -138,7 +143,9 @@ async function load(file, { text = null, keep = false } = {}) {
   } catch (error) {
     page.broken = true; // what is on the canvas is another file's, and so is what could be undone
     page.modeler.get('commandStack', false)?.clear();
-    byId('cannot').querySelector('p').textContent = String(error.message).split('\n')[0];
+    const isBare = String(error.message).includes('no diagram to display');
+    byId('cannot').querySelector('h2').textContent = isBare ? 'This file has no picture' : 'This file cannot be drawn';
+    byId('cannot').querySelector('p').textContent = isBare ? NO_PICTURE : String(error.message).split('\n')[0];
   }
   byId('cannot').hidden = !page.broken;
   byId('canvas').style.visibility = page.broken ? 'hidden' : '';
@@ -163,6 +170,8 @@ async function change(file) {
 
 // Somebody has deployed meanwhile; the analyst has taken over what that changed, and says so.
 async function buildOnNewest() {
+  const lost = `What version ${boot.newest} changed and this draft does not hold is undone once the draft is deployed.`;
+  if (!window.confirm(`Is everything taken over? ${lost}`)) return;
   try {
     if (!(await draft.flush())) throw new Error('The draft is not saved');
     await draft.change('PUT', '/base', { base_version: boot.newest });
@@ -173,18 +182,22 @@ async function buildOnNewest() {
 }
 
 function addForm(element) {
+  const bare = (typed) => typed.replace(/\.json$/, '');
+  const isThere = (name) => boot.forms.some((each) => each.name === `${name}.json`);
+  const wrong = (typed) => {
+    if (isThere(bare(typed))) return `There is a form ${bare(typed)} already; choose it in the list, or another name.`;
+    return FORM_NAME.test(bare(typed)) ? '' : 'A name has letters from a to z, digits, _ and -, no spaces: gift_wrap.';
+  };
+  const own = idFor(element.businessObject.name || element.businessObject.id, isThere) || '';
   ask('Name of the new form', 'gift_wrap', (typed) => {
-    const name = typed.toLowerCase().replace(/\.json$/, '').replace(/[^a-z0-9]+/g, '_').replace(/^[^a-z]+|_+$/g, '');
-    if (!name) return tell('There is no form without a name', 'Use letters, digits and _.', 'bad');
+    const name = bare(typed);
     const file = `forms/${name}.json`;
-    if (!boot.forms.some((each) => each.name === `${name}.json`)) {
-      draft.loaded(file, null);
-      draft.set(file, `${JSON.stringify(boot.newForm, null, 2)}\n`);
-      boot.forms.push({ name: `${name}.json`, fields: Object.keys(boot.newForm.properties) });
-    }
+    draft.loaded(file, null);
+    draft.set(file, `${JSON.stringify(boot.newForm, null, 2)}\n`);
+    boot.forms.push({ name: `${name}.json`, fields: Object.keys(boot.newForm.properties) });
     page.modeler.get('extensions').setProperties(element, element.businessObject, { formJsonSchemaFilename: `${name}.json` });
-    return checking.changed();
-  });
+    checking.changed();
+  }, own, wrong); // prettier-ignore
 }
 
 // --- simulation ---
@@ -261,7 +274,7 @@ const acts = {
   find: () => page.modeler.get('searchPad', false)?.open(),
   in: () => zoom(1.25),
   out: () => zoom(0.8),
-  all: () => (page.simulator || page.modeler).get('canvas').zoom('fit-viewport', 'auto'),
+  all: () => fit((page.simulator || page.modeler).get('canvas')),
   start: () => overview(page.modeler.get('canvas')),
   map: () => {
     const minimap = page.modeler.get('minimap');

@@ -9,6 +9,8 @@ export const look = {
   },
 };
 
+const MARGIN = 16;
+
 // Lists that a repetition names are variables, no elements of the diagram: bpmn-js would drop what it cannot find.
 export function keepLoopLists(modeler) {
   modeler.on('import.parse.complete', 1500, (event) => {
@@ -40,14 +42,33 @@ export async function open(modeler, xml) {
 
 // The whole of it when that is legible, else its beginning at a size at which people can read.
 export function overview(canvas) {
-  canvas.zoom('fit-viewport', 'auto');
+  fit(canvas);
   const { inner, outer } = canvas.viewbox();
   if (canvas.zoom() >= 0.7 || outer.width < 500) return;
   const scale = 0.8;
   const width = outer.width / scale;
   const height = outer.height / scale;
   const y = inner.height < height ? inner.y - (height - inner.height) / 2 : inner.y - 30;
-  canvas.viewbox({ x: inner.x - 90, y, width, height });
+  canvas.viewbox({ x: inner.x - (covered(canvas) + MARGIN) / scale, y, width, height });
+}
+
+// All of it in the middle of what the palette leaves free.
+export function fit(canvas) {
+  canvas.zoom('fit-viewport', 'auto');
+  const { inner, outer } = canvas.viewbox();
+  const left = covered(canvas);
+  if (!left || !inner.width || !inner.height) return;
+  const room = { width: outer.width - left - 2 * MARGIN, height: outer.height - 2 * MARGIN };
+  const scale = Math.min(1, room.width / inner.width, room.height / inner.height);
+  const [width, height] = [outer.width / scale, outer.height / scale];
+  const x = inner.x - (left + MARGIN + (room.width - inner.width * scale) / 2) / scale;
+  canvas.viewbox({ x, y: inner.y - (height - inner.height) / 2, width, height });
+}
+
+// How much of the canvas' left side the palette covers.
+function covered(canvas) {
+  const palette = canvas.getContainer().querySelector('.djs-palette');
+  return palette ? palette.offsetLeft + palette.offsetWidth : 0;
 }
 
 export function scrollTo(modeler, id) {

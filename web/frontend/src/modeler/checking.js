@@ -1,6 +1,8 @@
 // Asks the server what is wrong with the draft as it is now, unsaved changes included. The server is the one truth:
 // what the canvas, the panel and the list show is its answer, and an answer to an older text is dropped.
 
+import { worded } from './places.js';
+
 const PAUSE = 500;
 
 export class Checking {
@@ -29,8 +31,9 @@ export class Checking {
       const files = await this.unsaved();
       const answer = await this.draft.call('POST', '/check', { files });
       if (asked !== this.asked) return null;
-      this.#be({ kind: 'checked', findings: answer.findings, at: this.draft.now(), ms: answer.ms });
-      return answer.findings;
+      const findings = answer.findings.map(worded);
+      this.#be({ kind: 'checked', findings, at: this.draft.now(), ms: answer.ms });
+      return findings;
     } catch (error) {
       if (asked !== this.asked) return null;
       this.#be({ kind: 'failed', why: error.status ? error.message : 'the server cannot be reached' });

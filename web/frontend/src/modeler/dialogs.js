@@ -2,14 +2,25 @@
 
 export const byId = (id) => document.getElementById(id);
 
-// Asks for one text; `then` gets it. The dialog is in the page, so it works with keys and screen readers.
-export function ask(label, example, then, value = '') {
+// Asks for one text; `then` gets it. `wrong(text)` says what speaks against one, '' when nothing does. The dialog is in the page, so it works with keys and screen readers.
+export function ask(label, example, then, value = '', wrong = () => '') {
   const dialog = byId('ask');
   const input = dialog.querySelector('input');
   dialog.querySelector('h2').textContent = label;
   input.setAttribute('aria-label', label);
   input.placeholder = example;
   input.value = value;
+  const fault = dialog.querySelector('.err');
+  input.oninput = () => {
+    fault.hidden = true;
+    input.setCustomValidity(input.value.trim() && wrong(input.value.trim()));
+  };
+  input.oninvalid = (event) => {
+    event.preventDefault(); // the page says it itself, where it stays to be read
+    fault.textContent = input.validationMessage;
+    fault.hidden = false;
+  };
+  input.oninput();
   dialog.onclose = () => {
     const text = input.value.trim();
     if (dialog.returnValue === 'ok' && text) then(text);

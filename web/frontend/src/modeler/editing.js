@@ -8,12 +8,13 @@ import extensions from './extensions.js';
 import moddle from './moddle.json';
 import naming from './naming.js';
 import palette from './palette.js';
+import placing from './placing.js';
 
 export function makeModeler(container) {
   const modeler = new Modeler({
     ...look,
     container,
-    additionalModules: [extensions, drawing, adding, naming, palette, minimap],
+    additionalModules: [extensions, drawing, adding, naming, palette, placing, minimap],
     moddleExtensions: { spiffworkflow: moddle },
   });
   keepLoopLists(modeler);

@@ -1,5 +1,6 @@
 // The server's fixes: one by one, or all that follow from the diagram; and the list of what keeps it from running.
 import { tell } from './dialogs.js';
+import { worded } from './places.js';
 
 const MOST = 300; // one fix may show the next; no diagram needs as many
 
@@ -109,7 +110,7 @@ export class Mending {
   }
 
   #be(missing, words = '') {
-    Object.assign(this, { missing, words });
+    Object.assign(this, { missing: missing && missing.map(worded), words });
     this.onchange();
   }
 }

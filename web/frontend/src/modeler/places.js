@@ -62,6 +62,7 @@ const BY_RULE = {
 
 // Where the panel has a field, the advice names it instead of what it writes into the file.
 const FIELDS = {
+  executable: 'Tick “Can be run” at the process.',
   team: 'Choose a team under People.',
   due: 'Write under People when it is due, for example 4 h.',
   escalateTo: 'Choose a team under People.',
@@ -75,8 +76,14 @@ const FIELDS = {
   teams: 'Tick who works in this lane.',
 };
 
+// Fields take times as people write them, so what is said of them does too.
+export function worded(finding) {
+  const own = (text) => text?.replace(/Write it as ISO 8601 says: PT4H.*/s, 'Write for example 4 h or 3 d.');
+  return { ...finding, message: own(finding.message), ...(finding.missing && { missing: own(finding.missing) }) };
+}
+
 export function adviceOf(finding) {
-  const own = /^Set (the|its) propert/.test(finding.advice) && FIELDS[placeOf(finding)];
+  const own = /^Set (the propert|its propert|"Executable")/.test(finding.advice) && FIELDS[placeOf(finding)];
   return own || finding.advice;
 }
 
