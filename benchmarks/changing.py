@@ -100,7 +100,7 @@ def _large(shipped: Bundle) -> Bundle:
     prefix = b"bpmn:" if data[end:].startswith(b"</bpmn:") else b""
     note = b'<%stextAnnotation id="remark_%d"><%stext>Nobody reads %s this.</%stext></%stextAnnotation>\n'
     notes, size, number = [], len(data), 0
-    while size < LARGE - 200:
+    while size < LARGE - 1000:
         notes.append(note % (prefix, number, prefix, b"all of " * 20, prefix, prefix))
         size, number = size + len(notes[-1]), number + 1
     return Bundle({**shipped.files, name: data[:end] + b"".join(notes) + data[end:]})

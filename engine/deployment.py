@@ -291,7 +291,8 @@ class Deployment(Messages):
         if row.state != "awaiting_consent":
             raise Conflict(_no_longer_waits(row))
         if self.consent_needed and actor.name.casefold() in _makers(session, row):
-            raise OwnVersion(f"You made version {version} of {row.name} yourself: another analyst must consent to it.")
+            raise OwnVersion(f"You made version {version} of {row.name} yourself: another analyst or an administrator "
+                             "must consent to it.")
         newest = session.execute(
             select(func.max(ProcessVersion.version)).where(
                 ProcessVersion.key == key, ProcessVersion.state == "deployed")

@@ -16,10 +16,10 @@ DRAWN_ONLY = frozenset(
     {
         "dataObject", "dataObjectReference", "dataStore", "dataStoreReference", "dataInputAssociation",
         "dataOutputAssociation", "ioSpecification", "property", "resourceRole", "performer", "humanPerformer",
-        "potentialOwner",
+        "potentialOwner", "textAnnotation", "association", "group",
     }
 )
-"""Elements that tell a reader something and move no token: data, and who is responsible."""
+"""Elements that tell a reader something and move no token: data, who is responsible, remarks."""
 _FLAGS = (
     "isExecutable", "cancelActivity", "isInterrupting", "parallelMultiple", "isSequential", "testBefore",
     "triggeredByEvent", "isForCompensation", "isClosed", "instantiate",

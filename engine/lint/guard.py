@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import base64
-import math
 import os
 import select
 import subprocess
@@ -28,7 +27,7 @@ from engine.lint.helper import TYPES
 from handlers.contract import Operation
 
 DEADLINE = 4.0
-"""Seconds of work for every 5 MB begun; what other programs take meanwhile does not count."""
+"""Seconds of work, once more for every 5 MB beyond the first; what other programs take meanwhile does not count."""
 PATIENCE = 5
 """After so many times the deadline by the clock on the wall the process is given up, whatever it waits for."""
 START = 30.0
@@ -43,7 +42,7 @@ def guarded_check(
     files: Mapping[str, bytes], operations: Mapping[str, Operation], teams: Mapping[str, bool] | None = None
 ) -> list[Finding]:
     """What `check` says of a bundle, or that it took too long. Never raises for what is in the files."""
-    seconds = DEADLINE * max(1, math.ceil(sum(len(data) for data in files.values()) / _CHUNK))
+    seconds = DEADLINE * max(1, sum(len(data) for data in files.values()) // _CHUNK)
     request = orjson.dumps({
         "seconds": seconds,
         "files": {name: base64.b64encode(data).decode() for name, data in files.items()},

@@ -137,5 +137,6 @@ def test_the_process_that_reads_gives_the_same_answers() -> None:
 
     there, here = guard.guarded_check(files, registry(), teams), check(files, registry(), teams)
 
-    assert [replace(each, fix=None) for each in there] == [replace(each, fix=None) for each in here]
+    assert [replace(each, fix=None, label=None, others=()) for each in there] == [
+        replace(each, fix=None, label=None, others=()) for each in here]
     assert {finding.rule for finding in there} >= {"unknown-variable", "due", "team"}
