@@ -27,10 +27,10 @@ MAX_LOOKS = 1_000_000
 
 _MENDINGS: tuple[Mending, ...] = (*PROCESS_MENDINGS, *FLOW_MENDINGS, *EVENT_MENDINGS, *TASK_MENDINGS)
 _ORDER = (
-    "executable", "ids", "rename", "drop", "start", "end", "plain-event", "operation", "decision", "called-process",
-    "script", "user-task", "repetition", "split", "cut", "plain-flows", "declare", "code", "timer", "unlist",
-    "drop-lanes", "flatten-lanes", "name", "team", "due", "form", "into-lane", "lane-teams", "expression", "default",
-    "ask", "given", "field", "remove-extensions",
+    "executable", "ids", "rename", "drop", "start", "between", "end", "plain-event", "operation", "decision",
+    "called-process", "script", "user-task", "repetition", "split", "cut", "plain-flows", "declare", "code", "timer",
+    "unlist", "drop-lanes", "flatten-lanes", "name", "team", "due", "form", "into-lane", "lane-teams", "expression",
+    "default", "ask", "given", "field", "remove-extensions",
 )
 """What is mended first: structure before kinds, kinds before what tasks need, forms before what reads them."""
 

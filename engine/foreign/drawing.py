@@ -28,8 +28,16 @@ class Box:
         return self.y + self.height / 2
 
     @property
+    def centre(self) -> float:
+        return self.x + self.width / 2
+
+    @property
     def right(self) -> float:
         return self.x + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.y + self.height
 
 
 def shape_of(root: etree._Element, element: str) -> etree._Element | None:
@@ -76,7 +84,7 @@ def resize(root: etree._Element, element: str, kind: str) -> None:
 
 
 def draw_flow(root: etree._Element, flow: str, source: str, target: str) -> None:
-    """Draws a flow, new or moved, as a straight line between two shapes."""
+    """Draws a flow, new or moved, with right angles between two shapes."""
     first, last = box_of(root, source), box_of(root, target)
     edge = next((edge for edge in root.iter(_EDGE) if edge.get("bpmnElement") == flow), None)
     near = shape_of(root, source)
@@ -87,10 +95,24 @@ def draw_flow(root: etree._Element, flow: str, source: str, target: str) -> None
         edge = etree.SubElement(plane, _EDGE, {"id": f"{flow}_edge", "bpmnElement": flow})
     for point in edge.findall(f"{{{DI}}}waypoint"):
         edge.remove(point)
-    corners = [(first.right, first.middle), (last.x, last.middle)]
-    for place, (x, y) in enumerate(corners):
+    for place, (x, y) in enumerate(_corners(first, last)):
         point = etree.Element(f"{{{DI}}}waypoint", {"x": _number(x), "y": _number(y)})
         edge.insert(place, point)
+
+
+def _corners(first: Box, last: Box) -> list[tuple[float, float]]:
+    """From the right side to the left one where the target stands to the right, else from below or above."""
+    if last.x >= first.right:
+        x = (first.right + last.x) / 2
+        bend = [(x, first.middle), (x, last.middle)] if first.middle != last.middle else []
+        return [(first.right, first.middle), *bend, (last.x, last.middle)]
+    if last.y >= first.bottom or last.bottom <= first.y:
+        leaves, comes = (first.bottom, last.y) if last.y >= first.bottom else (first.y, last.bottom)
+        y = (leaves + comes) / 2
+        bend = [(first.centre, y), (last.centre, y)] if first.centre != last.centre else []
+        return [(first.centre, leaves), *bend, (last.centre, comes)]
+    y = max(first.bottom, last.bottom) + GAP  # side by side, back to the left
+    return [(first.centre, first.bottom), (first.centre, y), (last.centre, y), (last.centre, last.bottom)]
 
 
 def remove_drawing(root: etree._Element, element: str) -> None:

@@ -68,13 +68,50 @@ def _add_start(place: Place, _: str) -> None:
 def _end_offers(place: Place) -> Iterable[Offer]:
     is_aside = place.xml.get("triggeredByEvent") in ("true", "1") or place.xml.get("isForCompensation") in ("true", "1")
     if not flows_from(place.xml) and place.kind != "endEvent" and not is_aside:
-        yield Offer("Put an end event behind it")
+        yield Offer("Put an end event behind it", sure=_old_way(place.xml) is None)
 
 
 def _add_end(place: Place, _: str) -> None:
     end = add_node(place.root, place.xml, "endEvent", place.bench.free_id("finish"))
     add_flow(place.root, place.bench, place.xml, end)
     rejoin(place.xml, end)
+
+
+# --- an element put beside the way that was there -------------------------------------------------------------------
+
+
+def _old_way(xml: etree._Element) -> etree._Element | None:
+    """The only other flow of the one activity that leads to an element with which its way ends."""
+    coming = flows_to(xml)
+    source = neighbour(coming[0], "sourceRef") if len(coming) == 1 and not flows_from(xml) else None
+    if source is None or local(source) in GATEWAYS or xml.tag == tag("endEvent"):
+        return None
+    others = [flow for flow in flows_from(source) if flow is not coming[0]]
+    return others[0] if len(others) == 1 and not _has_condition(others[0]) else None
+
+
+def _between_offers(place: Place) -> Iterable[Offer]:
+    """Of the element itself, and of the activity before it, where both flows are in the way."""
+    for node in _put_beside(place):
+        flow = _old_way(node)
+        source, target = (neighbour(flow, end) if flow is not None else None for end in ("sourceRef", "targetRef"))
+        if source is not None and target is not None:
+            what = title_of(node) if source is place.xml else "it"
+            yield Offer(f"Put {what} between {title_of(source)} and {title_of(target)}", node.get("id", ""), sure=False)
+
+
+def _put_beside(place: Place) -> list[etree._Element]:
+    followers = [neighbour(flow, "targetRef") for flow in flows_from(place.xml)]
+    return [node for node in (place.xml, *followers) if node is not None and _old_way(node) is not None]
+
+
+def _put_between(place: Place, element: str) -> None:
+    node = next(one for one in _put_beside(place) if one.get("id") == element)
+    flow = _old_way(node)
+    assert flow is not None
+    source = neighbour(flow, "sourceRef")
+    move_flow(place.root, flow, "sourceRef", node)
+    rejoin(*(one for one in (source, node, neighbour(flow, "targetRef")) if one is not None))
 
 
 # --- gateways behind tasks ------------------------------------------------------------------------------------------
@@ -427,6 +464,7 @@ def _field_like(name: str, texts: list[str]) -> dict[str, Any]:
 
 FLOW_MENDINGS = (
     Mending("start", ("start-event",), _start_offers, _add_start),
+    Mending("between", ("dead-end", "two-outgoing"), _between_offers, _put_between),
     Mending("end", ("dead-end",), _end_offers, _add_end),
     Mending("split", ("two-outgoing", "condition-ignored", "default-flow"), _split_offers, _split),
     Mending("cut", ("two-outgoing",), _cut_offers, _cut),

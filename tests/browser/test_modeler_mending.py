@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from lxml import etree
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Open, Site
-from tests.browser.modeling import PATIENCE, Canvas, drafted
+from tests.browser.modeling import ORDER, PATIENCE, Canvas, drafted
 from tests.foreign.diagrams import DIAGRAMS
 from tests.looking import ADMIN, bundle
 
@@ -113,6 +114,27 @@ def test_ones_own_mending_is_no_news(opened: Open, site: Site) -> None:
 
         expect(page.locator("#told")).to_contain_text("Mended")
         expect(page.locator("#notices")).to_be_empty()
+
+
+def test_an_added_step_is_put_between_the_two_it_stands_beside(opened: Open, site: Site) -> None:
+    """Added after a step that leads on already, it is woven in by one choice, also in the picture."""
+    with drafted(site) as draft:
+        canvas = Canvas(opened("analyst"), site, draft).opens()
+        canvas.finds("Package ordered products")
+        canvas.adds("user", "Gift wrap")
+        canvas.problems()
+        row = canvas.page.locator("#problems tr", has_text="Nothing follows it.")
+
+        words = "Put it between Package ordered products and Create shipping label"
+        row.get_by_role("combobox").select_option(label=words)
+        row.get_by_role("button", name="Do it").click()
+
+        expect(row).to_have_count(0)
+        expect(canvas.page.locator("#problems tr", has_text="2 flows leave it.")).to_have_count(0)
+        flows = etree.fromstring(canvas.is_saved().files[ORDER]).iter("{*}sequenceFlow")
+        ends = [(flow.get("sourceRef"), flow.get("targetRef")) for flow in flows]
+        assert [b for a, b in ends if a == "package_products"] == ["gift_wrap"]
+        assert [b for a, b in ends if a == "gift_wrap"] == ["create_label"]
 
 
 def test_a_diagram_of_another_tool_is_made_executable(opened: Open, site: Site) -> None:
