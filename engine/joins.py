@@ -37,6 +37,7 @@ class Joins:
         self._repeated = {spec.task_spec for spec in specs.values() if isinstance(spec, LoopTask)}
         self._known: dict[Marking, str | None] = {}
         self._usual: frozenset[str] | None = None
+        self._knows = True
 
     @property
     def exist(self) -> bool:
@@ -51,6 +52,12 @@ class Joins:
             found = sorted(self._unserved(marking) - self._usual)
             self._known[marking] = found[0] if found else None
         return self._known[marking]
+
+    def starving(self) -> frozenset[str]:
+        """Names of the joins at which an instance may wait for ever, from its start on; empty also where there are too
+        many ways to know."""
+        found = self._unserved((("Start",), ()))
+        return found if self._knows else frozenset()
 
     def _marking(self, tasks: Mapping[str, Any]) -> Marking:
         tokens, arrived = [], set()
@@ -100,6 +107,7 @@ class Joins:
                     seen.add(following)
                     todo.append(following)
             if len(seen) > MOST_MARKINGS:
+                self._knows = False
                 return frozenset(self._needs)
         return frozenset(found)
 

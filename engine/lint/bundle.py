@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from engine.decisions import read_decision
 from engine.errors import Finding
 from engine.findings import Report
+from engine.joins import Joins
 from engine.lint.elements import check_elements
 from engine.lint.events import check_events
 from engine.lint.foreign import check_foreign
@@ -269,10 +271,29 @@ def _check_parsed(context: Context) -> list[Finding]:
     """The last word has the engine's own parser, on what every rule has passed."""
     report = Report("bundle")
     try:
-        parse({diagram.file: diagram.root for diagram in context.diagrams})
+        specs = parse({diagram.file: diagram.root for diagram in context.diagrams})
     except Exception as error:  # noqa: BLE001 - the parser raises whatever comes
         report.error(
             None, "engine", f"The engine cannot read the diagrams: {str(error)[:300]}.",
             "Open them in the editor and save them again.",
         )
+        return report.findings
+    parts = [part.task_specs for main, subs in specs.values() for part in (main, *subs.values())]
+    return [finding for diagram in context.diagrams for finding in _check_starving(diagram, parts)]
+
+
+def _check_starving(diagram: Diagram, parts: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """A join to which a branch may never come: a choice on the way leads it elsewhere, or to its end."""
+    report = Report(diagram.file)
+    nodes = {node.id: node for node in diagram.nodes()}
+    cancelling = {node.id for node in nodes.values() if node.properties.get("cancels", "false") != "false"}
+    for part in parts:
+        joins = Joins(part, cancelling)
+        starving = {part[name].bpmn_id for name in joins.starving()} if joins.exist else set()
+        for element in sorted(starving & set(nodes)):
+            report.warning(
+                nodes[element].xml, "join-may-starve",
+                "A branch may end or turn off before it comes here: the order would then wait here for ever.",
+                "Lead every way of each branch to it, or let the choice come after it.",
+            )
     return report.findings

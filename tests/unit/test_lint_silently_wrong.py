@@ -354,3 +354,19 @@ def test_ways_that_an_inclusive_gateway_chose_do_not_come_together_in_a_loop(aga
         f'{flow("left", "together")}{flow("right", "together")}{flow("together", "end")}{flow("end", "finish")}{back}')
 
     assert ("inclusive-loop" in rules(findings_of(files), "together")) == again
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_join_that_a_branch_may_not_reach_is_named(leaves: bool) -> None:
+    """A choice inside one branch leads to an end: then the other branch waits at the join for ever."""
+    fork = '<bpmn:parallelGateway id="fork"/><bpmn:parallelGateway id="join"/>'
+    choice = ('<bpmn:exclusiveGateway id="choose" default="choose__join"/><bpmn:endEvent id="early"/>'
+              if leaves else '<bpmn:exclusiveGateway id="choose" default="choose__join"/>')
+    last = flow("choose", "early", "a.fine") if leaves else flow("choose", "join", "a.fine").replace(
+        'id="choose__join"', 'id="other"')
+    files = process(
+        user("a") + user("b") + fork + choice + flow("begin", "fork") + flow("fork", "a") + flow("fork", "b")
+        + flow("a", "choose") + flow("choose", "join") + last + flow("b", "join") + flow("join", "finish")
+    ) | {"look.json": FORM}
+
+    assert ("join-may-starve" in rules(findings_of(files), "join")) == leaves
