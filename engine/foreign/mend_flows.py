@@ -81,13 +81,15 @@ def _add_end(place: Place, _: str) -> None:
 
 
 def _old_way(xml: etree._Element) -> etree._Element | None:
-    """The only other flow of the one activity that leads to an element with which its way ends."""
+    """The only other flow of the one activity that leads to an element with which its way ends, if that goes on."""
     coming = flows_to(xml)
     source = neighbour(coming[0], "sourceRef") if len(coming) == 1 and not flows_from(xml) else None
     if source is None or local(source) in GATEWAYS or xml.tag == tag("endEvent"):
         return None
     others = [flow for flow in flows_from(source) if flow is not coming[0]]
-    return others[0] if len(others) == 1 and not _has_condition(others[0]) else None
+    target = neighbour(others[0], "targetRef") if len(others) == 1 and not _has_condition(others[0]) else None
+    goes_on = target is not None and (flows_from(target) or local(target) == "endEvent")
+    return others[0] if goes_on else None
 
 
 def _between_offers(place: Place) -> Iterable[Offer]:
