@@ -88,8 +88,13 @@ def _old_way(xml: etree._Element) -> etree._Element | None:
         return None
     others = [flow for flow in flows_from(source) if flow is not coming[0]]
     target = neighbour(others[0], "targetRef") if len(others) == 1 and not _has_condition(others[0]) else None
-    goes_on = target is not None and (flows_from(target) or local(target) == "endEvent")
-    return others[0] if goes_on else None
+    return others[0] if target is not None and _goes_on(target) else None
+
+
+def _goes_on(xml: etree._Element) -> bool:
+    """Whether more follows than an end: two tasks side by side that both end are more likely meant so."""
+    followers = [neighbour(flow, "targetRef") for flow in flows_from(xml)]
+    return local(xml) == "endEvent" or any(one is not None and local(one) != "endEvent" for one in followers)
 
 
 def _between_offers(place: Place) -> Iterable[Offer]:
