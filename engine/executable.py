@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from engine.errors import Choice, Finding
 from engine.foreign.bench import Bench, CannotMend
+from engine.foreign.mend_choices import CHOICE_MENDINGS
 from engine.foreign.mend_events import EVENT_MENDINGS
 from engine.foreign.mend_flows import FLOW_MENDINGS
 from engine.foreign.mend_process import PROCESS_MENDINGS
@@ -25,7 +26,7 @@ __all__ = ["CannotMend", "Choice", "Missing", "make_executable", "mend", "missin
 MAX_LOOKS = 1_000_000
 """Elements that are looked at while fixes are sought, over all findings."""
 
-_MENDINGS: tuple[Mending, ...] = (*PROCESS_MENDINGS, *FLOW_MENDINGS, *EVENT_MENDINGS, *TASK_MENDINGS)
+_MENDINGS: tuple[Mending, ...] = (*PROCESS_MENDINGS, *FLOW_MENDINGS, *CHOICE_MENDINGS, *EVENT_MENDINGS, *TASK_MENDINGS)
 _ORDER = (
     "executable", "ids", "rename", "drop", "start", "between", "end", "plain-event", "operation", "decision",
     "called-process", "script", "user-task", "repetition", "split", "cut", "plain-flows", "declare", "code", "timer",

@@ -1,16 +1,11 @@
-"""Mendings of flows: where it begins and ends, gateways that tasks need behind them, conditions, and who decides."""
+"""Mendings of flows: where it begins and ends, what is put between, gateways behind tasks, and conditions."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
 from lxml import etree
 
-from engine.errors import ExpressionError
-from engine.expressions import compile_expression
 from engine.findings import local
 from engine.foreign import forms
 from engine.foreign.bench import (
@@ -21,10 +16,8 @@ from engine.foreign.bench import (
     flows_to,
     move_flow,
     neighbour,
-    property_of,
     rejoin,
     remove_node,
-    set_property,
     title_of,
     word_of,
 )
@@ -32,7 +25,6 @@ from engine.foreign.mend_tasks import readable
 from engine.foreign.mending import Mending, Offer, Place
 from engine.foreign.wording import is_foreign, translate
 from engine.lint.model import DECIDING, FLOW_NODES, GATEWAYS, tag, text_of
-from engine.lint.names import listed
 
 _EXPRESSIONS = ("conditionExpression", "loopCondition", "loopCardinality", "completionCondition")
 MOST_CUTS = 5
@@ -87,7 +79,7 @@ def _old_way(xml: etree._Element) -> etree._Element | None:
     if source is None or local(source) in GATEWAYS or xml.tag == tag("endEvent"):
         return None
     others = [flow for flow in flows_from(source) if flow is not coming[0]]
-    target = neighbour(others[0], "targetRef") if len(others) == 1 and not _has_condition(others[0]) else None
+    target = neighbour(others[0], "targetRef") if len(others) == 1 and not has_condition(others[0]) else None
     return others[0] if target is not None and _goes_on(target) else None
 
 
@@ -128,7 +120,7 @@ def _split_offers(place: Place) -> Iterable[Offer]:
     flows = flows_from(place.xml)
     if place.kind in GATEWAYS or len(flows) < 2:
         return
-    if any(_has_condition(flow) for flow in flows) or place.xml.get("default"):
+    if any(has_condition(flow) for flow in flows) or place.xml.get("default"):
         yield Offer("Put an inclusive gateway behind it, which looks at the conditions")
     else:
         yield Offer("Put a parallel gateway behind it: all ways are gone", sure=False)
@@ -138,15 +130,15 @@ def _split(place: Place, _: str) -> None:
     """A task that several flows leave means a gateway: parallel without conditions, inclusive with them."""
     xml, flows = place.xml, flows_from(place.xml)
     default = drop_attribute(xml, "default")
-    chooses = default is not None or any(_has_condition(flow) for flow in flows)
+    chooses = default is not None or any(has_condition(flow) for flow in flows)
     kind = "inclusiveGateway" if chooses else "parallelGateway"
     gateway = add_node(place.root, xml, kind, place.bench.free_id(f"after_{word_of(xml.get('id', ''))}"))
     if default is not None:
         gateway.set("default", default)
     for flow in flows:
         move_flow(place.root, flow, "sourceRef", gateway)
-        if chooses and not _has_condition(flow) and flow.get("id") != default:
-            _set_condition(flow, "true")  # a flow without a condition is always taken
+        if chooses and not has_condition(flow) and flow.get("id") != default:
+            set_condition(flow, "true")  # a flow without a condition is always taken
     add_flow(place.root, place.bench, xml, gateway)
     rejoin(xml, gateway)
 
@@ -154,7 +146,7 @@ def _split(place: Place, _: str) -> None:
 def _cut_offers(place: Place) -> Iterable[Offer]:
     """Where nothing says that both ways are meant, one of them may be left over."""
     flows = flows_from(place.xml)
-    if any(_has_condition(flow) for flow in flows) or place.xml.get("default"):
+    if any(has_condition(flow) for flow in flows) or place.xml.get("default"):
         return
     for flow in flows[:MOST_CUTS]:
         target = neighbour(flow, "targetRef")
@@ -191,7 +183,8 @@ def _plain_flows(place: Place, _: str) -> None:
             _drop_condition(flow)
 
 
-def _has_condition(flow: etree._Element) -> bool:
+def has_condition(flow: etree._Element) -> bool:
+    """Whether a flow has a condition with something in it."""
     return bool(text_of(flow.find(tag("conditionExpression"))))
 
 
@@ -200,7 +193,8 @@ def _drop_condition(flow: etree._Element) -> None:
         flow.remove(condition)
 
 
-def _set_condition(flow: etree._Element, text: str) -> None:
+def set_condition(flow: etree._Element, text: str) -> None:
+    """Gives a flow this condition in place of any other."""
     _drop_condition(flow)
     condition = etree.SubElement(flow, tag("conditionExpression"))
     condition.text = text
@@ -215,14 +209,16 @@ def _expressions(xml: etree._Element) -> list[etree._Element]:
     return [item for owner in (xml, *loops) for name in _EXPRESSIONS for item in owner.findall(tag(name))]
 
 
-def _wrong(xml: etree._Element) -> list[etree._Element]:
+def wrong_expressions(xml: etree._Element) -> list[etree._Element]:
+    """The expressions of an element that cannot be read here, or are written in another tool's language."""
     return [
         item for item in _expressions(xml)
         if text_of(item) and (not readable(text_of(item)) or is_foreign(text_of(item)))
     ]
 
 
-def _translated(place: Place, item: etree._Element) -> str | None:
+def translated(place: Place, item: etree._Element) -> str | None:
+    """An expression of another tool as it is written here; None when nobody can say."""
     return translate(text_of(item), item.get("language", ""), lambda name: _here(place, name))
 
 
@@ -238,15 +234,15 @@ def _here(place: Place, name: str) -> str:
 
 
 def _wording_offers(place: Place) -> Iterable[Offer]:
-    wrong = _wrong(place.xml)
-    texts = [_translated(place, item) for item in wrong]
+    wrong = wrong_expressions(place.xml)
+    texts = [translated(place, item) for item in wrong]
     if wrong and all(texts):
         yield Offer(f"Write it as: {'; '.join(text or '' for text in texts)}")
 
 
 def _reword(place: Place, _: str) -> None:
-    for item in _wrong(place.xml):
-        text = _translated(place, item)
+    for item in wrong_expressions(place.xml):
+        text = translated(place, item)
         if text is not None:
             item.text = text
             for child in list(item):
@@ -255,218 +251,26 @@ def _reword(place: Place, _: str) -> None:
 
 
 def _default_offers(place: Place) -> Iterable[Offer]:
-    gateway = _gateway_of(place)
+    gateway = gateway_of(place)
     if gateway is None or gateway.get("default"):
         return
     flows = flows_from(gateway)
-    bare = [flow for flow in flows if not _has_condition(flow)]
+    bare = [flow for flow in flows if not has_condition(flow)]
     if bare and bare[-1] is place.xml and (len(bare) == 1 or len(bare) < len(flows)):
         yield Offer("Take it when no condition holds: make it the default flow")
 
 
 def _set_default(place: Place, _: str) -> None:
-    gateway = _gateway_of(place)
+    gateway = gateway_of(place)
     if gateway is not None:
         _drop_condition(place.xml)
         gateway.set("default", place.xml.get("id", ""))
 
 
-def _gateway_of(place: Place) -> etree._Element | None:
+def gateway_of(place: Place) -> etree._Element | None:
+    """The deciding gateway that a flow leaves; None of another flow or element."""
     source = neighbour(place.xml, "sourceRef") if place.kind == "sequenceFlow" else None
     return source if source is not None and local(source) in DECIDING else None
-
-
-# --- a person decides -----------------------------------------------------------------------------------------------
-
-
-def _ask_offers(place: Place) -> Iterable[Offer]:
-    gateway = _gateway_of(place)
-    if gateway is None or local(gateway) != "exclusiveGateway" or not flows_to(gateway):
-        return
-    flows = [flow for flow in flows_from(gateway) if flow.get("id") != gateway.get("default")]
-    conditioned = [flow for flow in flows if _has_condition(flow)]
-    task = _asked_task(gateway)
-    who = f"in {title_of(task)}" if task is not None else "in a task of its own"
-    label = f"Ask a person which way to go, {who}"
-    if not conditioned:
-        yield Offer(label)
-    elif any(_wrong(flow) and not all(_translated(place, item) for item in _wrong(flow)) for flow in conditioned):
-        yield Offer(f"{label}; the conditions are replaced", sure=False)
-
-
-def _asked_task(gateway: etree._Element) -> etree._Element | None:
-    """The user task that alone leads to the gateway and can ask in its own form."""
-    coming = flows_to(gateway)
-    source = neighbour(coming[0], "sourceRef") if len(coming) == 1 else None
-    is_asked = source is not None and local(source) == "userTask" and property_of(source, "kind") != "approval"
-    return source if is_asked and source is not None and len(flows_from(source)) == 1 else None
-
-
-def _ask(place: Place, _: str) -> None:
-    gateway = _gateway_of(place)
-    if gateway is None:
-        return
-    title, choices = title_of(gateway), _choices(gateway)
-    title = title if gateway.get("name") else "How to go on"
-    pairs = [(value, text) for value, text, _ in choices]
-    task = _asked_task(gateway)
-    field = forms.CHOICE
-    if task is None:
-        task = _insert_task(place, gateway, title)
-    held = forms.read(place.bench, task)
-    if held is None:
-        file = place.bench.free_file(task.get("id", "form"))
-        set_property(task, "formJsonSchemaFilename", file)
-        place.bench.files[f"forms/{file}"] = forms.written(forms.question(title, pairs))
-    else:
-        file, form = held
-        field = next(name for name in _numbered(forms.CHOICE) if name not in form.get("properties", {}))
-        place.bench.files[file] = forms.written(forms.with_choice(form, field, title, pairs))
-    for value, _text, flow in choices:
-        if flow.get("id") != gateway.get("default"):
-            _set_condition(flow, f"{task.get('id')}.{field} == {json.dumps(value)}")
-
-
-def _numbered(wish: str) -> Iterator[str]:
-    yield wish
-    for number in range(2, 1000):
-        yield f"{wish}_{number}"
-
-
-def _choices(gateway: etree._Element) -> list[tuple[str, str, etree._Element]]:
-    """Value, words and flow of every way that leaves a gateway."""
-    found: list[tuple[str, str, etree._Element]] = []
-    for flow in flows_from(gateway):
-        target = neighbour(flow, "targetRef")
-        text = " ".join((flow.get("name") or "").split()) or (title_of(target) if target is not None else "")
-        value = next(
-            name for name in _numbered(word_of(text, "way")) if name not in {known for known, _, _ in found}
-        )
-        found.append((value, text or value, flow))
-    return found
-
-
-def _insert_task(place: Place, gateway: etree._Element, title: str) -> etree._Element:
-    name = place.bench.free_id(word_of(title, "decide"))
-    task = add_node(place.root, gateway, "userTask", name, title, before=True)
-    for flow in flows_to(gateway):
-        move_flow(place.root, flow, "targetRef", task)
-    add_flow(place.root, place.bench, task, gateway)
-    rejoin(task, gateway)
-    return task
-
-
-# --- a variable that nobody asks for --------------------------------------------------------------------------------
-
-
-def _field_offers(place: Place) -> Iterable[Offer]:
-    names = sorted(_unasked(place))
-    task = _task_before(place)
-    if names and task is not None:
-        yield Offer(f"Ask for {', '.join(names)} in {title_of(task)}")
-
-
-def _unasked(place: Place) -> set[str]:
-    """What the condition of a flow reads and no task, script or operation of the file writes."""
-    if place.kind != "sequenceFlow":
-        return set()
-    try:
-        names = set(compile_expression(text_of(place.xml.find(tag("conditionExpression")))).names)
-    except ExpressionError:
-        return set()
-    known = {task.get("id", "") for task in place.root.iter(tag("userTask"))}
-    for node in place.root.iter():
-        if isinstance(node.tag, str):
-            known |= {node.get("resultVariable", "")} | ({text_of(node)} if local(node) == "messageVariable" else set())
-            if local(node) == "script":
-                known |= set(re.findall(r"^\s*(\w+)\s*=(?!=)", text_of(node), re.MULTILINE))
-            if local(node) in ("inputDataItem", "outputDataItem"):
-                known |= {node.get("name", ""), node.get("id", "")}
-    process = _process_of(place)
-    known |= set(listed(property_of(process, "startsWith"))) if process is not None else set()
-    decisions = {text_of(node) for node in place.root.iter("{*}calledDecisionId")}
-    return {name for name in names - known - decisions if name != "cancellation"}
-
-
-def _given_offers(place: Place) -> Iterable[Offer]:
-    names, process = sorted(_unasked(place)), _process_of(place)
-    if names and process is not None:
-        fields = {name for name, _, _ in forms.start_fields(process)}
-        known = set(names) <= fields
-        yield Offer(
-            f"An instance is started with {', '.join(names)}", sure=known or _task_before(place) is None
-        )
-
-
-def _give(place: Place, _: str) -> None:
-    process = _process_of(place)
-    if process is None:
-        return
-    names = {*listed(property_of(process, "startsWith")), *_unasked(place)}
-    set_property(process, "startsWith", ", ".join(sorted(names)))
-    start, fields = process.find(tag("startEvent")), list(forms.start_fields(process))
-    if start is not None and fields and not property_of(start, "formJsonSchemaFilename"):
-        file = place.bench.free_file(start.get("id", "start"))
-        place.bench.files[f"forms/{file}"] = forms.written(forms.start_form(process, names))
-        set_property(start, "formJsonSchemaFilename", file)
-
-
-def _process_of(place: Place) -> etree._Element | None:
-    return next(place.xml.iterancestors(tag("process")), None)
-
-
-def _task_before(place: Place) -> etree._Element | None:
-    """The nearest user task before a flow whose form can take another field."""
-    waiting, seen = [neighbour(place.xml, "sourceRef")], set[str]()
-    while waiting:
-        node = waiting.pop(0)
-        if node is None or node.get("id", "") in seen:
-            continue
-        seen.add(node.get("id", ""))
-        if local(node) == "userTask" and forms.read(place.bench, node) is not None:
-            return node
-        waiting += [neighbour(flow, "sourceRef") for flow in flows_to(node)]
-    return None
-
-
-def _ask_for_fields(place: Place, _: str) -> None:
-    task, names = _task_before(place), _unasked(place)
-    held = forms.read(place.bench, task) if task is not None else None
-    if task is None or held is None:
-        return
-    file, form = held
-    gateway = neighbour(place.xml, "sourceRef")
-    flows = flows_from(gateway) if gateway is not None else [place.xml]
-    for name in sorted(names):
-        field = word_of(name, "field")
-        if field not in form.get("properties", {}):
-            texts = [text_of(flow.find(tag("conditionExpression"))) for flow in flows]
-            form = forms.with_field(form, field, _field_like(name, texts))
-        for flow in flows:
-            condition = flow.find(tag("conditionExpression"))
-            if condition is not None:
-                condition.text = _with_path(text_of(condition), name, f"{task.get('id')}.{field}")
-    place.bench.files[file] = forms.written(form)
-
-
-def _with_path(text: str, name: str, path: str) -> str:
-    """The expression with a variable replaced by a path; texts in quotes stay."""
-    pattern = rf"(\"[^\"]*\"|'[^']*')|(?<![\w.]){re.escape(name)}(?!\w)"
-    return re.sub(pattern, lambda match: match[1] or path, text)
-
-
-def _field_like(name: str, texts: list[str]) -> dict[str, Any]:
-    """A field of the kind that the conditions compare the variable with."""
-    title = name.replace("_", " ").capitalize()
-    around = rf"(?<![\w.]){re.escape(name)}\s*(?:==|!=)\s*\"([^\"]*)\""
-    values = list(dict.fromkeys(value for text in texts for value in re.findall(around, text)))
-    if values and sum(len(re.findall(around, text)) > 0 for text in texts) > 1:
-        return {"type": "string", "title": title, "oneOf": [{"const": v, "title": v} for v in values if v]}
-    if values:
-        return {"type": "string", "title": title, "maxLength": 200}
-    if any(re.search(rf"(?<![\w.]){re.escape(name)}\s*(?:[<>]=?|[-+*/%]|[=!]=\s*-?\d)", text) for text in texts):
-        return {"type": "number", "title": title}
-    return {"type": "boolean", "title": title}
 
 
 FLOW_MENDINGS = (
@@ -478,7 +282,4 @@ FLOW_MENDINGS = (
     Mending("plain-flows", ("default-flow", "condition-ignored"), _plain_flow_offers, _plain_flows),
     Mending("expression", ("expression",), _wording_offers, _reword),
     Mending("default", ("no-condition",), _default_offers, _set_default),
-    Mending("ask", ("no-condition", "expression"), _ask_offers, _ask),
-    Mending("given", ("unknown-variable",), _given_offers, _give),
-    Mending("field", ("unknown-variable",), _field_offers, _ask_for_fields),
 )  # fmt: skip
