@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lxml import etree
@@ -35,13 +35,13 @@ class Drafts(Deployment):
 
     def open_draft(
         self, actor: Actor, *, key: str | None = None, base_version: int | None = None, title: str = "",
-        files: Mapping[str, bytes] | None = None,
+        files: Mapping[str, bytes] | None = None, editors: Collection[str] = (),
     ) -> DraftView:
         """Opens a draft: of a deployed version, of files (all that it holds then), or empty with a start event.
 
         Without `key` it is the first executable process that the files draw, or the first of all. `base_version` says
-        what the files build on; without one the process is new. InvalidForm. NotFound: there is no such deployed
-        version. Conflict: the process is deployed, and no base is named.
+        what the files build on; without one the process is new. `editors` made the files, beside the actor.
+        InvalidForm. NotFound: there is no such deployed version. Conflict: the process is deployed, and no base is named.
         """
         title = _title(title)
         if files is not None:
@@ -60,7 +60,7 @@ class Drafts(Deployment):
             row = Draft(
                 id=str(uuid.uuid4()), key=key, title=title or name or _name_of(kept, key), base_version=base_version,
                 bundle=kept.pack(), revision=1, state="open", version=None, created_by=actor.name, created_at=now,
-                updated_by=actor.name, updated_at=now, editors=actor.name if files is not None else "",
+                updated_by=actor.name, updated_at=now, editors="\n".join(sorted({*editors, actor.name} if files is not None else editors)),
             )
             tx.add(row)
             tx.flush()
@@ -139,10 +139,12 @@ class Drafts(Deployment):
             if row is None:
                 raise NotFound("There is no such draft.")
             key, base, title, held = row.key, row.base_version, row.title, Bundle.unpack(row.bundle).files
+            editors = row.editors.splitlines()
         after = {name: data for name, data in {**held, **(files or {})}.items() if data is not None}
         of = f" (copy of {whose[:80]})"
         return self.open_draft(
-            actor, key=key, base_version=base, title=title[:LONGEST_TITLE - len(of)] + of, files=after)
+            actor, key=key, base_version=base, title=title[:LONGEST_TITLE - len(of)] + of, files=after,
+            editors=editors)
 
     def check_draft(self, draft_id: str, files: Mapping[str, bytes | None] | None = None) -> list[Finding]:
         """Everything that speaks against deploying a draft, with unsaved files laid over it. NotFound. InvalidForm."""

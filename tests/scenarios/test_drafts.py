@@ -151,6 +151,17 @@ def test_whoever_changed_a_draft_does_not_consent_to_it(engine: Engine) -> None:
     assert engine.consent("looking", asked.version, ADMIN).state == "deployed"
 
 
+def test_a_copy_is_still_theirs_who_changed_the_draft(engine: Engine) -> None:
+    """Else a change would be consented to by whoever made it, once a colleague has copied it."""
+    draft = engine.open_draft(ANALYST, key="looking", base_version=1)
+    engine.save_draft(draft.id, ANOTHER, revision=1, files={DIAGRAM: bundle("Seen").files[DIAGRAM]})
+    copy = engine.copy_draft(draft.id, ANALYST, whose="Ines")
+    [asked] = engine.submit_draft(copy.id, ANALYST, reason="Clearer.", revision=copy.revision)
+
+    with pytest.raises(OwnVersion):
+        engine.consent("looking", asked.version, ANOTHER)
+
+
 # --- saving ----------------------------------------------------------------------------------------------------------
 
 

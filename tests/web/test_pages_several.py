@@ -62,6 +62,20 @@ def test_orders_of_other_goods_are_packed_with_one_click(world: World) -> None:
     assert [one["note"] for one in done] == ["From shelf 4"] * 2
 
 
+def test_what_somebody_has_typed_in_a_task_is_not_lost(world: World) -> None:
+    """A draft counts as what the task has there."""
+    first, second = doubtful(world, "Ana Silva"), doubtful(world, "Ben Okafor")
+    sales = visitor(world, "sales")
+    begun = {**world.of("sales").get(f"/tasks/{second}").json["data"], "name": "Ben Okafor-Lee"}
+    world.of("sales").put(f"/tasks/{second}/draft", {"data": begun})
+    address = f"/tasks/{first}/several"
+
+    sends(sales, sales.goes(address), address, first, second, phone=PHONE)
+
+    done = world.of("sales").get(f"/tasks/{second}").json
+    assert (done["state"], done["data"]["name"], done["data"]["phone"]) == ("done", "Ben Okafor-Lee", PHONE)
+
+
 def test_what_is_refused_stays_chosen_with_its_reason(world: World) -> None:
     """A colleague was faster at one: the other is done, the form keeps what was typed, and trying again works."""
     first, taken = doubtful(world, "Ana Silva"), doubtful(world, "Ben Okafor")

@@ -44,7 +44,7 @@ def show(task_id: str) -> Any:
     detail = current_services().engine.task(task_id, me().actor)
     if refused := _unfit(detail):
         return refused
-    return _page(detail, detail.data, {detail.task.id}, {})
+    return _page(detail, _document(detail), {detail.task.id}, {})
 
 
 @permission("tasks.work")
@@ -96,7 +96,12 @@ def _began(detail: TaskDetail) -> Mapping[str, Any]:
         sent = orjson.loads(request.form.get("_began", ""))
     except orjson.JSONDecodeError:
         sent = None
-    return sent if isinstance(sent, dict) else detail.data
+    return sent if isinstance(sent, dict) else _document(detail)
+
+
+def _document(detail: TaskDetail) -> Mapping[str, Any]:
+    """What a task holds before this form: what somebody has typed there already, else what it starts with."""
+    return detail.draft if isinstance(detail.draft, dict) else detail.data
 
 
 def _as_it_was(detail: TaskDetail, typed: Mapping[str, Any]) -> set[str]:
@@ -125,7 +130,8 @@ def _complete(task_id: str, typed: Mapping[str, Any], same: set[str]) -> Waybill
         own = engine.task(task_id, actor)
         if own.approval is not None:
             return InvalidForm([FieldError("", "This is an approval; it is signed by itself.")])
-        document = {**typed, **{name: own.data[name] for name in same if name in own.data}}
+        held = _document(own)
+        document = {**typed, **{name: held[name] for name in same if name in held}}
         done = engine.complete(task_id, actor, document, revision=own.task.revision)
     except WaybillError as refused:
         return refused
