@@ -41,7 +41,8 @@ class Drafts(Deployment):
 
         Without `key` it is the first executable process that the files draw, or the first of all. `base_version` says
         what the files build on; without one the process is new. `editors` made the files, beside the actor.
-        InvalidForm. NotFound: there is no such deployed version. Conflict: the process is deployed, and no base is named.
+        InvalidForm. NotFound: there is no such deployed version. Conflict: the process is deployed, and no base is
+        named.
         """
         title = _title(title)
         if files is not None:
@@ -60,7 +61,8 @@ class Drafts(Deployment):
             row = Draft(
                 id=str(uuid.uuid4()), key=key, title=title or name or _name_of(kept, key), base_version=base_version,
                 bundle=kept.pack(), revision=1, state="open", version=None, created_by=actor.name, created_at=now,
-                updated_by=actor.name, updated_at=now, editors="\n".join(sorted({*editors, actor.name} if files is not None else editors)),
+                updated_by=actor.name, updated_at=now,
+                editors="\n".join(sorted({*editors, actor.name} if files is not None else editors)),
             )
             tx.add(row)
             tx.flush()
