@@ -16,6 +16,7 @@ from web import forms, queries
 from web.api.tasks import MOST_AT_ONCE
 from web.pages.errors import error_page
 from web.pages.shell import me, page_of, who
+from web.pages.tasks import document_of
 from web.permissions import permission
 from web.services import current_services
 
@@ -44,7 +45,7 @@ def show(task_id: str) -> Any:
     detail = current_services().engine.task(task_id, me().actor)
     if refused := _unfit(detail):
         return refused
-    return _page(detail, _document(detail), {detail.task.id}, {})
+    return _page(detail, document_of(detail), {detail.task.id}, {})
 
 
 @permission("tasks.work")
@@ -96,12 +97,7 @@ def _began(detail: TaskDetail) -> Mapping[str, Any]:
         sent = orjson.loads(request.form.get("_began", ""))
     except orjson.JSONDecodeError:
         sent = None
-    return sent if isinstance(sent, dict) else _document(detail)
-
-
-def _document(detail: TaskDetail) -> Mapping[str, Any]:
-    """What a task holds before this form: what somebody has typed there already, else what it starts with."""
-    return detail.draft if isinstance(detail.draft, dict) else detail.data
+    return sent if isinstance(sent, dict) else document_of(detail)
 
 
 def _as_it_was(detail: TaskDetail, typed: Mapping[str, Any]) -> set[str]:
@@ -130,7 +126,7 @@ def _complete(task_id: str, typed: Mapping[str, Any], same: set[str]) -> Waybill
         own = engine.task(task_id, actor)
         if own.approval is not None:
             return InvalidForm([FieldError("", "This is an approval; it is signed by itself.")])
-        held = _document(own)
+        held = document_of(own)
         document = {**typed, **{name: held[name] for name in same if name in held}}
         done = engine.complete(task_id, actor, document, revision=own.task.revision)
     except WaybillError as refused:

@@ -37,7 +37,7 @@ def show(task_id: str) -> Any:
     detail = current_services().engine.task(task_id, me().actor)
     if detail.approval is not None:
         return approvals.page(detail)
-    return _page(detail, _document(detail))
+    return _page(detail, document_of(detail))
 
 
 @permission("tasks.work")
@@ -174,7 +174,7 @@ def _locked(task: TaskView) -> str | None:
     return None
 
 
-def _document(detail: TaskDetail) -> Mapping[str, Any]:
+def document_of(detail: TaskDetail) -> Mapping[str, Any]:
     """What the form starts with: the draft when there is one."""
     return detail.draft if isinstance(detail.draft, dict) else detail.data
 
