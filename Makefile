@@ -14,7 +14,7 @@ NODE_PATH_FIRST := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check bench crash mutants clean
+.PHONY: help setup run test check texts bench crash mutants clean
 
 help: ## Lists the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; do \
@@ -33,6 +33,9 @@ check: setup ## Style, types, import contracts, forms and diagrams
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/waybill processes check processes/*.bpmn processes/*.dmn
+
+texts: setup ## Gathers the texts of the pages for translators: web/texts/messages.pot and each language's file
+	@$(BIN)/python -m web.texts.collect
 
 bench: setup ## What commands, orders and changes cost, the first two beside the stock engine; what several workers manage
 	@$(BIN)/python -m benchmarks

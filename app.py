@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from flask import Flask
@@ -30,7 +31,9 @@ from handlers.ports import Ports
 from handlers.tables import Product
 from settings import ROOT, Settings, WrongSetting, load
 from web import create_web
-from web.accounts import SEES_ALL, TEAMS, demo_users, users
+from web.accounts import TeamBook, active_person, demo_users, users
+from web.accounts.away import Absences
+from web.accounts.directory import AccountsDirectory
 
 BUNDLE = (ROOT / "processes", ROOT / "forms")
 """The folders that are deployed together."""
@@ -99,6 +102,7 @@ def build(
             for code, profile in PROFILES.items()
         },
         mail=mail,
+        staff=AccountsDirectory(),
         renderer=Renderer(ROOT / "documents"),
         files=FileStore(var / "documents"),
         public_url=settings.site,
@@ -111,7 +115,11 @@ def build(
             f"WAYBILL_DATABASE_URL cannot be used: its folder cannot be made ({error.strerror})."
         ) from None
     engine = Engine(database, registry(ports), clock, consent_needed=settings.consent)
-    engine.teams = {team: team not in SEES_ALL for team in TEAMS}
+    engine.teams = TeamBook(database).working
+    engine.tells = "staff.mail"
+    engine.directory = active_person
+    engine.absences = Absences()
+    engine.claims_end_after = timedelta(hours=settings.claim_hours)
     return Parts(settings, clock, database, ports, engine)
 
 
@@ -151,7 +159,7 @@ def _demo_data(parts: Parts) -> None:
             if people:
                 raise WrongSetting("People have accounts here, so this is no demo: choose another WAYBILL_VAR.")
             parts.settings.mark_demo()
-        demo_users(session)
+        demo_users(session, parts.engine.note_in_journal)
         if session.execute(select(Product.sku).limit(1)).first() is None:
             take_catalogue(session, demo_catalogue(), parts.clock.now())
 

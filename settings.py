@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 
 from handlers.contract import WaybillError
 from handlers.mail import SmtpTransport
+from web.local import is_locale, zones
 
 ROOT = Path(__file__).resolve().parent
 """Where the diagrams, forms and documents lie."""
@@ -41,6 +42,10 @@ _WANTED = {
     "smtp_url": "Give smtp://user:password@host:25, smtp+starttls://user:password@host:587 or smtps://….",
     "consent": "It is true or false.",
     "worker_threads": "It is a whole number from 1 to 64.",
+    "api_calls_per_minute": "It is a whole number from 60 to 1000000.",
+    "time_zone": "Give a zone of the tz database, such as Europe/Berlin or UTC.",
+    "locale": "Give a language and region that the pages have texts for, such as en, en_US or en_DE.",
+    "claim_hours": "It is a number of hours, more than 0 and at most 8760.",
 }
 """What each variable may hold. The wrong value itself is not repeated: it may be a secret."""
 
@@ -82,6 +87,14 @@ class Settings(BaseSettings):
     consent: bool = True
     """Whether a second analyst must consent before a change of a process is deployed."""
     worker_threads: int = Field(default=4, ge=1, le=64)
+    api_calls_per_minute: int = Field(default=6000, ge=60, le=1_000_000)
+    """Calls of the API that one token or session may give in a minute, in each web process."""
+    time_zone: str = "UTC"
+    """The company's time zone; each person may choose another."""
+    locale: str = "en"
+    """The company's language and region, by which texts, dates and numbers are written; each may choose another."""
+    claim_hours: float = Field(default=8, gt=0, le=8760, allow_inf_nan=False)
+    """How long nothing may happen to a claimed task until its team gets it back."""
 
     @field_validator("var")
     @classmethod
@@ -133,6 +146,21 @@ class Settings(BaseSettings):
     def _mail_server(cls, value: str) -> str:
         if value:
             SmtpTransport(value)
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        if value not in zones():
+            raise ValueError
+        return value
+
+    @field_validator("locale")
+    @classmethod
+    def _locale(cls, value: str) -> str:
+        value = value.replace("-", "_")
+        if not is_locale(value):
+            raise ValueError
         return value
 
     @property

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import changing, throughput
+from benchmarks import changing, inbox, throughput
 from benchmarks.meter import Cost
 from benchmarks.ours import MEASURED, MID_ORDER, Bench, engine_alone, whole_shop
 from benchmarks.stock import StockOrders
@@ -39,6 +39,7 @@ def main() -> None:
     with whole_shop() as shop:
         Console(width=118).print(changing.table(changing.measure(shop)))
     _print_rates(throughput.measure())
+    Console(width=118).print(inbox.table(inbox.measure()))
 
 
 def _record(shop: Bench) -> None:

@@ -63,7 +63,7 @@ class Rate:
 
 def measure() -> list[Rate] | str:
     """The rates, or why there are none."""
-    with _own_database() as url:
+    with own_database() as url:
         if url is None:
             return NO_POSTGRES
         with TemporaryDirectory(prefix="waybill-bench-") as folder, _crew(url, Path(folder)) as crew:
@@ -196,7 +196,7 @@ def _crew(url: str, folder: Path) -> Iterator[_Crew]:
 
 
 @contextmanager
-def _own_database() -> Iterator[str | None]:
+def own_database() -> Iterator[str | None]:
     """A PostgreSQL database with every table, dropped at the end; None when no PostgreSQL answers."""
     server = create_engine(POSTGRES, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 2})
     name = f"waybill_bench_{uuid.uuid4().hex[:12]}"

@@ -21,6 +21,7 @@ from engine.lint import placed
 from engine.lint.guard import POOL
 from engine.safe_xml import parse_xml
 from settings import load
+from web.accounts.teams import SHIPPED
 
 MAX_FILE = 5 * 1024 * 1024
 """Bytes of one file of a bundle."""
@@ -42,6 +43,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
     bundle, findings = with_rest(files)
     with tempfile.TemporaryDirectory() as folder:  # a check leaves no trace in the installation, and needs none
         parts = build(load(var=Path(folder), demo=False, database_url=""))
+        parts.engine.teams = lambda: {team.key: team.works for team in SHIPPED.values()}
         findings += parts.engine.check(bundle)
         parts.database.dispose()
     report(findings, as_json=as_json)

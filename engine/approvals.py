@@ -1,12 +1,13 @@
 """Gates: who may sign, what exactly is signed, and what a decision does.
 
-Whoever did a user task of the order may not sign it, and nobody signs twice; enforced here, so that page, API and
-every other way meet the same rule. Refused attempts are recorded too.
+Whoever did a user task of the order may not sign it, and nobody signs twice; enforced here, so that page, API, bulk,
+delegates and every other way meet the same rule. Refused attempts are recorded too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -27,13 +28,39 @@ from engine.errors import (
     SeparationOfDuties,
     StaleSnapshot,
 )
-from engine.expressions import compile_expression
-from engine.forms import text_fault
 from engine.rows import signature_view, task_view
+from engine.signing import (
+    PASSWORD,
+    blocked_reason,
+    check_decision,
+    fall_void,
+    meaning,
+    signatures_needed,
+    signed_by,
+    why_void,
+    workers,
+)
 from engine.store.tables import Job, Signature, Task
 from engine.unit import Unit
 from engine.views import SYSTEM, Actor, Approval, Decision, TaskView
-from handlers.contract import FieldError
+from handlers.contract import FieldError, WaybillError
+
+MOST_AT_ONCE = 20
+"""Gates that one person approves with one password."""
+_REFUSALS = (SeparationOfDuties, NotAnApprover, StaleSnapshot, AlreadyDecided, NotFound)
+"""What is recorded when a signature is refused; an incomplete form is none yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What became of one gate of several that were approved together."""
+
+    id: str
+    task: TaskView | None
+    have: int
+    need: int
+    error: WaybillError | None
+    """Why it was not signed; nothing of it was changed."""
 
 
 class Approvals(Commands):
@@ -41,78 +68,130 @@ class Approvals(Commands):
 
     def decide(
         self, task_id: str, actor: Actor, decision: Decision, *, comment: str, snapshot: str,
-        send_back_to: int | None = None,
+        send_back_to: int | None = None, proof: str = PASSWORD,
     ) -> tuple[TaskView, int, int]:
-        """Signs a gate; returns the task, the signatures that are there and the number needed.
+        """Signs a gate; returns the task, the signatures that count and the number needed.
 
-        The caller has re-authenticated the actor. SeparationOfDuties, NotAnApprover, StaleSnapshot, AlreadyDecided,
-        InvalidForm (reason or step missing), NotFound.
+        The caller has re-authenticated the actor, and says with what: `proof`. Somebody to whom the gate is delegated
+        signs for the other person. SeparationOfDuties, NotAnApprover, StaleSnapshot, AlreadyDecided, InvalidForm
+        (reason or step missing), NotFound.
         """
         try:
             return self.command(
-                lambda tx: self._decide(tx, task_id, actor, decision, comment, snapshot, send_back_to)
+                lambda tx: self._decide(tx, task_id, actor, decision, comment, snapshot, send_back_to, proof)
             )
-        except (SeparationOfDuties, NotAnApprover) as refusal:
-            self._record_refusal(task_id, actor, decision, refusal)
+        except _REFUSALS as refusal:
+            self.signing_refused(task_id, actor, str(refusal), decision=decision,
+                                 stale=isinstance(refusal, StaleSnapshot))
             raise
-        except (InvalidForm, NotFound, NotAllowed, Conflict, DatabaseTrouble):
+        except (InvalidForm, NotAllowed, Conflict, DatabaseTrouble):
             raise
         except Exception as error:  # noqa: BLE001 - what an approver wrote must survive whatever went wrong
-            given = {"decision": decision, "comment": comment, "snapshot": snapshot, "send_back_to": send_back_to}
+            given = {"decision": decision, "comment": comment, "snapshot": snapshot, "send_back_to": send_back_to,
+                     "proof": proof}
             return self._keep_decision(task_id, actor, given, sentence(error))
 
-    def _decide(
-        self, tx: Session, task_id: str, actor: Actor, decision: Decision, comment: str, snapshot: str,
-        send_back_to: int | None,
-    ) -> tuple[TaskView, int, int]:
+    def decide_many(
+        self, actor: Actor, items: Sequence[tuple[str, str]], *, comment: str = "", proof: str = PASSWORD
+    ) -> list[Signed]:
+        """Approves several gates, (task id, snapshot) each, at most 20; the result of each, in order.
+
+        Each is signed by itself, in a transaction of its own: one that is refused keeps none of the others back.
+        InvalidForm: none, too many (the journal keeps that), or one twice; nothing is signed then.
+        """
+        faults = []
+        if len(items) > MOST_AT_ONCE:
+            with self.transaction() as tx:
+                self.note_in_journal(tx, actor.name, "bulk_refused", actor.name, gates=len(items), most=MOST_AT_ONCE)
+            faults.append(FieldError("/items", f"Approve at most {MOST_AT_ONCE} at once; this is {len(items):,}."))
+        elif not items:
+            faults.append(FieldError("/items", "Choose at least one."))
+        ids = [task_id for task_id, _ in items]
+        faults += [FieldError(f"/items/{place}/id", "This one is named twice.")
+                   for place, task_id in enumerate(ids[:MOST_AT_ONCE]) if task_id in ids[:place]]
+        if faults:
+            raise InvalidForm(faults)
+        return [self._one_of_many(actor, task_id, snapshot, comment, proof) for task_id, snapshot in items]
+
+    def _one_of_many(self, actor: Actor, task_id: str, snapshot: str, comment: str, proof: str) -> Signed:
+        try:
+            task, have, need = self.decide(task_id, actor, "approve", comment=comment, snapshot=snapshot, proof=proof)
+        except WaybillError as error:
+            return Signed(task_id, None, 0, 0, error)
+        return Signed(task_id, task, have, need, None)
+
+    def _gate(self, tx: Session, task_id: str, actor: Actor) -> tuple[Unit, Task, Element]:
+        """Locks the instance of a gate that the actor may see. NotFound."""
         unit, row = self._locked_task(tx, task_id, actor)
         if row.kind != "approval":
             raise NotFound("There is no such approval: this task is completed with a form.")
-        element = unit.definition.element(row.process, row.element)
-        if row.team not in actor.teams:
-            raise NotAnApprover(f"Only {row.team.replace('-', ' ')} sign this gate.")
-        if row.state != "open":
-            raise AlreadyDecided(f"This gate is decided already, by {row.completed_by}." if row.completed_by
-                                 else "This gate was withdrawn: the order went another way.")
-        signatures = list(tx.scalars(select(Signature).where(Signature.task_id == task_id).order_by(Signature.id)))
-        if any(s.actor == actor.name for s in signatures):
-            raise AlreadyDecided("You have signed this gate. The second signature must be another person's.")
-        reason = blocked_reason(workers(tx, unit, element), actor)
+        return unit, row, unit.definition.element(row.process, row.element)
+
+    def _decide(
+        self, tx: Session, task_id: str, actor: Actor, decision: Decision, comment: str, snapshot: str,
+        send_back_to: int | None, proof: str,
+    ) -> tuple[TaskView, int, int]:
+        unit, row, element = self._gate(tx, task_id, actor)
+        worked = workers(tx, unit, element)
+        lends = self.right_to_sign(tx, row, actor, worked)
+        principal, whose = (lends.name, lends.printed_name) if lends is not None else (None, None)
+        check_open(row)
+        reason = blocked_reason(worked, actor)
         if reason:
             raise SeparationOfDuties(reason)
-        _check_decision(element, decision, comment, send_back_to)
+        check_decision(element, decision, comment, send_back_to)
+        given = signatures_of(tx, task_id)
         submission = self.submission(unit, element)
-        if digest(submission) != snapshot:
-            raise StaleSnapshot("What is submitted has changed since you opened the page. Read it again.")
-        tx.add(Signature(
-            task_id=task_id, instance_id=row.instance_id, element=element.id, actor=actor.name, decision=decision,
-            send_back_to=send_back_to, comment=comment, snapshot=snapshot, submission=pack(submission),
-            version_id=unit.row.version_id, at=self.clock.now(),
-        ))
-        need = signatures_needed(unit, element)
-        have = 1 + len(signatures)
-        detail: dict[str, Any] = {
-            "decision": decision, "comment": comment, "snapshot": snapshot, "send_back_to": send_back_to,
-            "have": have, "need": need,
-        }
+        fall_void(unit, element, given, submission)
+        signatures = [each for each in given if each.void_at is None]
+        if twice := signed_by(signatures, actor.name, principal):
+            raise AlreadyDecided(twice)
+        check_fresh(submission, snapshot)
+        have, need = 1 + len(signatures), signatures_needed(unit, element)
+        signature = self._sign(tx, unit, row, actor, submission, decision=decision, comment=comment, proof=proof,
+                               send_back_to=send_back_to, on_behalf_of=principal,
+                               meaning=meaning(element, decision, acts_for=whose))
+        detail = {**_says(signature), "have": have, "need": need}
         if decision == "approve" and have < need:
             row.revision += 1
             row.assignee = None
             unit.event("signed", element, **detail)
             unit.save()
             return task_view(row), have, need
-        result: dict[str, Any] = {"decision": decision, "comment": comment, "snapshot": snapshot,
-                                  "signed_by": [*(s.actor for s in signatures), actor.name]}
-        if send_back_to is not None:
-            result["send_back_to"] = send_back_to
+        self._pass(unit, row, element, actor, [*signatures, signature], detail)
+        return task_view(row), have, need
+
+    def _sign(
+        self, tx: Session, unit: Unit, row: Task, actor: Actor, submission: Mapping[str, Any], **says: Any
+    ) -> Signature:
+        """Writes one signature under exactly what is submitted."""
+        signature = Signature(
+            task_id=row.id, instance_id=row.instance_id, element=row.element, actor=actor.name,
+            snapshot=digest(submission), submission=pack(submission), version_id=unit.row.version_id,
+            at=self.clock.now(), printed_name=actor.printed_name, **{"emergency": False, **says},
+        )
+        tx.add(signature)
+        return signature
+
+    def _pass(
+        self, unit: Unit, row: Task, element: Element, actor: Actor, signatures: Sequence[Signature],
+        detail: Mapping[str, Any],
+    ) -> None:
+        """Takes the decision of the last of these signatures: the gate is done, and the order goes on from it."""
+        last = signatures[-1]
+        result: dict[str, Any] = {"decision": last.decision, "comment": last.comment, "snapshot": last.snapshot,
+                                  "signed_by": [each.actor for each in signatures]}
+        if last.send_back_to is not None:
+            result["send_back_to"] = last.send_back_to
+        if last.emergency:
+            result["emergency"] = True
         unit.variables[element.id] = result
-        unit.comment = comment
+        unit.comment = last.comment
         self._close(unit, row, actor, pack(result))
         unit.completed(element, actor.name, **detail)
         unit.run.complete_user_task(row.id)
         unit.advance()
         unit.save()
-        return task_view(row), have, need
 
     def _keep_decision(
         self, task_id: str, actor: Actor, given: Mapping[str, Any], error: str
@@ -121,32 +200,48 @@ class Approvals(Commands):
         with self.transaction() as tx:
             unit, row = self._locked_task(tx, task_id, actor)
             element = unit.definition.element(row.process, row.element)
-            have = len(tx.scalars(select(Signature.id).where(Signature.task_id == task_id)).all())
+            have = sum(each.void_at is None for each in signatures_of(tx, task_id))
             self._withdraw_kept(tx, task_id, by=actor.name)
             unit.incident("decision", element, key=f"{task_id}:decision", task_id=task_id, error=error,
-                          arguments={**given, "actor": actor.name, "teams": sorted(actor.teams)})
+                          arguments={**given, "actor": actor.name, "teams": sorted(actor.teams),
+                                     "display_name": actor.display_name})
             unit.save()
             return task_view(row), have, have + 1
 
     def repeat_decision(self, tx: Session, job: Job, given: Mapping[str, Any]) -> None:
-        """Takes a decision again that was kept when taking it failed. The actor has signed it then.
+        """Takes a decision again that was kept when taking it failed. The actor has signed it then, and must still be
+        somebody who may sign now.
 
         Nothing is left to take when the actor has meanwhile signed the gate anew, as the first of two.
         """
         assert job.task_id is not None
-        actor = Actor(given["actor"], frozenset(given["teams"]))
-        signed = select(Signature.id).where(Signature.task_id == job.task_id, Signature.actor == actor.name)
+        actor = Actor(given["actor"], frozenset(given["teams"]), display_name=given.get("display_name", ""))
+        if self.directory is not None:
+            present = self.person(tx, actor.name)
+            actor = Actor(actor.name, present.teams if present else frozenset(), display_name=actor.display_name)
+        signed = select(Signature.id).where(Signature.task_id == job.task_id, Signature.actor == actor.name,
+                                            Signature.void_at.is_(None))
         if tx.execute(signed).first() is not None:
             return
         self._decide(tx, job.task_id, actor, given["decision"], given["comment"], given["snapshot"],
-                     given["send_back_to"])
+                     given["send_back_to"], given.get("proof", PASSWORD))
 
-    def _record_refusal(self, task_id: str, actor: Actor, decision: str, refusal: EngineError) -> None:
+    def signing_refused(
+        self, task_id: str, actor: Actor, why: str, *, decision: str = "approve", stale: bool = False
+    ) -> None:
+        """Records that somebody tried to sign a gate and was refused, for example for a wrong password.
+
+        Nothing happens when there is no such gate. `stale`: signatures that were given for something else fall void.
+        """
         with self.transaction() as tx:
-            row = tx.get_one(Task, task_id)
+            row = tx.get(Task, task_id)
+            if row is None or row.kind != "approval":
+                return
             unit = Unit.lock(self, tx, actor, id_=row.instance_id)
             element = unit.definition.element(row.process, row.element)
-            unit.event("signature_refused", element, decision=decision, why=str(refusal))
+            unit.event("signature_refused", element, decision=decision, why=why)
+            if stale:
+                fall_void(unit, element, signatures_of(tx, task_id), self.submission(unit, element))
             unit.save()
 
     def submission(self, unit: Unit, element: Element) -> Mapping[str, Any]:
@@ -158,6 +253,23 @@ class Approvals(Commands):
             unit.call(element, f"{unit.row.business_key}:{element.id}:submission", actor=SYSTEM.name)
         )
         return found
+
+    def lacking_approval(self, unit: Unit, element: Element) -> str | None:
+        """Why an element may not begin: a gate that it `requires` was not approved last, or what was signed there is
+        not what would be signed now. Looks at the signatures, so no variable can stand for one."""
+        for name in element.properties["requires"].replace(",", " ").split():
+            gate = unit.definition.element(unit.process, name)
+            last = unit.session.scalars(
+                select(Signature)
+                .where(Signature.instance_id == unit.row.id, Signature.element == name, Signature.void_at.is_(None))
+                .order_by(Signature.id.desc()).limit(1)
+            ).first()
+            if last is None or last.decision != "approve":
+                return f"The gate “{gate.name}” has not been approved."
+            submission = self.submission(unit, gate)
+            if digest(submission) != last.snapshot:
+                return f"The approval of “{gate.name}” is void. {why_void(last, submission)}"
+        return None
 
     def approval(self, tx: Session, unit: Unit, row: Task, element: Element, actor: Actor) -> Approval:
         """What the page of a gate shows: submission, signatures, who may not sign and why."""
@@ -172,78 +284,79 @@ class Approvals(Commands):
             submission = self.submission(unit, element)
         else:
             submission = unpack(here[-1].submission) if here else {}
+        snapshot = digest(submission)
+        void = [s for s in here if s.void_at is not None or s.snapshot != snapshot]
+        counts = [s for s in here if s not in void]
         done = workers(tx, unit, element)
+        blocked, lends = self._blocked(tx, row, counts, done, actor)
+        acts_for, whose = (lends.name, lends.printed_name) if lends is not None else (None, None)
         names = unit.definition.step_names()
+        decisions: tuple[Decision, ...] = ("approve", "send_back", "reject")
         return Approval(
-            submission=submission, snapshot=digest(submission), signatures=tuple(signature_view(s) for s in here),
+            submission=submission, snapshot=snapshot, signatures=tuple(self._shown(tx, s) for s in counts),
             need=signatures_needed(unit, element),
             send_back_to=tuple((n, names[n][0]) for n in element.steps("sendBackTo") if n in names),
             submits=tuple((n, names[n][0]) for n in element.steps("submits") if n in names),
-            blocked=self._blocked(row, here, done, actor), earlier=tuple(signature_view(s) for s in earlier),
+            blocked=blocked, earlier=tuple(self._shown(tx, s) for s in earlier),
             earlier_submission=unpack(earlier[-1].submission) if earlier else None, workers=tuple(sorted(done)),
+            void=tuple(signature_view(s, self.library.get(tx, s.version_id).version, void=why_void(s, submission))
+                       for s in void),
+            meanings={each: meaning(element, each, acts_for=whose) for each in decisions}, acts_for=acts_for,
+            can_override=row.state == "open" and why_no_override(row, actor, done) is None,
         )
 
-    @staticmethod
-    def _blocked(row: Task, here: Sequence[Signature], done: set[str], actor: Actor) -> str | None:
+    def _shown(self, tx: Session, row: Signature) -> Any:
+        return signature_view(row, self.library.get(tx, row.version_id).version)
+
+    def _blocked(
+        self, tx: Session, row: Task, here: Sequence[Signature], done: set[str], actor: Actor
+    ) -> tuple[str | None, Actor | None]:
+        """Why the actor may not sign, if so; and for whom they would sign, if for another person."""
         if row.state != "open":
-            return "This gate is decided."
-        if row.team not in actor.teams:
-            return f"Only {row.team.replace('-', ' ')} sign this gate."
-        if any(s.actor == actor.name for s in here):
-            return "You have signed. The second signature must be another person's."
-        return blocked_reason(done, actor)
+            return "This gate is decided.", None
+        try:
+            lends = self.right_to_sign(tx, row, actor, done)
+        except NotAnApprover as refusal:
+            return str(refusal), None
+        return signed_by(here, actor.name, lends.name if lends else None) or blocked_reason(done, actor), lends
 
 
-def workers(tx: Session, unit: Unit, gate: Element) -> set[str]:
-    """Who did a user task of the order so far and therefore may not sign this gate.
-
-    `separateFrom` on the gate lists the elements that count instead, e.g. `receive_order, approve_reservation`.
-    """
-    statement = select(Task.completed_by).where(
-        Task.instance_id == unit.row.id, Task.state == "done", Task.completed_by.is_not(None),
-        Task.element != gate.id,
-    )
-    only = [part.strip() for part in gate.properties.get("separateFrom", "").split(",") if part.strip()]
-    if only:
-        statement = statement.where(Task.element.in_(only))
-    return {name for name in tx.scalars(statement) if name}
+def signatures_of(tx: Session, task_id: str) -> list[Signature]:
+    """Every signature under one visit to a gate, void ones too, oldest first."""
+    return list(tx.scalars(select(Signature).where(Signature.task_id == task_id).order_by(Signature.id)))
 
 
-def blocked_reason(done: set[str], actor: Actor) -> str | None:
-    if actor.name in done:
-        return "You worked on this order, so another person must sign it."
-    return None
+def check_open(row: Task) -> None:
+    """AlreadyDecided when a gate is not open any more."""
+    if row.state != "open":
+        raise AlreadyDecided(f"This gate is decided already, by {row.completed_by}." if row.completed_by
+                             else "This gate was withdrawn: the order went another way.", row.completed_by)
 
 
-def signatures_needed(unit: Unit, element: Element) -> int:
-    """How many distinct people must approve: the gate's `signatures` expression, one when it has none."""
-    text = element.properties.get("signatures")
-    return max(1, int(compile_expression(text).evaluate(unit.variables))) if text else 1
+def check_fresh(submission: Mapping[str, Any], snapshot: str) -> None:
+    """StaleSnapshot when what was read is not what would be signed."""
+    if digest(submission) != snapshot:
+        raise StaleSnapshot("What is submitted has changed since you opened the page. Read it again.")
 
 
-def _check_decision(element: Element, decision: str, comment: str, send_back_to: int | None) -> None:
-    faults = []
-    if decision not in ("approve", "reject", "send_back"):
-        faults.append(FieldError("/decision", "Choose approve, reject or send_back."))
-    if decision != "approve" and not comment.strip():
-        faults.append(FieldError("/comment", "Give a reason; it is kept in the history."))
-    if fault := text_fault(comment):
-        faults.append(FieldError("/comment", fault))
-    if len(comment) > 2000:
-        faults.append(FieldError("/comment", "Enter at most 2000 characters."))
-    steps = element.steps("sendBackTo")
-    if decision == "send_back" and send_back_to not in steps:
-        faults.append(FieldError("/send_back_to", _step_choice(steps)))
-    if decision != "send_back" and send_back_to is not None:
-        faults.append(FieldError("/send_back_to", "A step is chosen only when the gate sends back."))
-    if faults:
-        raise InvalidForm(faults)
+def why_no_override(row: Task, actor: Actor, worked: set[str]) -> str | None:
+    """Why somebody may not open this gate in an emergency."""
+    if not actor.is_owner:
+        return "Only the owner opens a gate in an emergency."
+    if row.team in actor.teams:
+        return "You are one of those who sign this gate: sign it."
+    return blocked_reason(worked, actor)
 
 
-def _step_choice(steps: Sequence[int]) -> str:
-    """What to choose when a gate sends back."""
-    if not steps:
-        return "This gate cannot send back."
-    if len(steps) == 1:
-        return f"Choose step {steps[0]}."
-    return f"Choose step {', '.join(map(str, steps[:-1]))} or {steps[-1]}."
+def _says(signature: Signature) -> dict[str, Any]:
+    """A signature as the history keeps it."""
+    says = {
+        "decision": signature.decision, "comment": signature.comment, "snapshot": signature.snapshot,
+        "send_back_to": signature.send_back_to, "printed_name": signature.printed_name,
+        "meaning": signature.meaning, "proof": signature.proof,
+    }
+    if signature.on_behalf_of is not None:
+        says["on_behalf_of"] = signature.on_behalf_of
+    if signature.emergency:
+        says["emergency"] = True
+    return says

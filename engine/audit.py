@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -17,10 +17,11 @@ from engine.offline_verifier import Event as StoredEvent
 from engine.store.tables import Event
 from engine.views import EventView
 
-__all__ = ["GENESIS", "StoredEvent", "body", "chain_hash", "event_view", "events_of", "stamp", "stored_events"]
+__all__ = ["GENESIS", "UNREADABLE", "StoredEvent", "as_hashed", "body", "chain_hash", "event_view", "events_of",
+           "stamp", "stored_events"]
 _COLUMNS = (Event.seq, Event.at, Event.actor, Event.kind, Event.process, Event.element, Event.name, Event.step,
             Event.body, Event.previous, Event.hash)
-_UNREADABLE = (ValueError, TypeError, DataError, OperationalError)
+UNREADABLE = (ValueError, TypeError, DataError, OperationalError)
 """What a driver says of a value that is none of its column's."""
 
 
@@ -42,7 +43,7 @@ def body(detail: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[st
     return canonical({"detail": detail, "before": before, "after": after})
 
 
-def event_view(event: Event) -> EventView:
+def event_view(event: Event | Row[Any]) -> EventView:
     parts = orjson.loads(event.body)
     return EventView(
         seq=event.seq, at=event.at, actor=event.actor, kind=event.kind, step=event.step, element=event.element,
@@ -51,8 +52,9 @@ def event_view(event: Event) -> EventView:
     )
 
 
-def events_of(session: Session, instance_id: str) -> list[Event]:
-    return list(session.scalars(select(Event).where(Event.instance_id == instance_id).order_by(Event.seq)))
+def events_of(session: Session, instance_id: str) -> Sequence[Row[Any]]:
+    """The rows of a history in order, as `event_view` reads them."""
+    return session.execute(select(*_COLUMNS).where(Event.instance_id == instance_id).order_by(Event.seq)).all()
 
 
 def stored_events(session: Session, instance_id: str) -> list[StoredEvent]:
@@ -63,20 +65,21 @@ def stored_events(session: Session, instance_id: str) -> list[StoredEvent]:
     mine = Event.instance_id == instance_id
     statement = select(*_COLUMNS).where(mine).order_by(Event.seq)
     try:
-        return [_as_hashed({**row}) for row in session.execute(statement).mappings()]
-    except _UNREADABLE:
+        return [as_hashed({**row}) for row in session.execute(statement).mappings()]
+    except UNREADABLE:
         numbers = list(session.scalars(select(Event.seq).where(mine).order_by(Event.seq)))
         return [_one(session, mine, seq) for seq in numbers]
 
 
 def _one(session: Session, mine: ColumnElement[bool], seq: int) -> StoredEvent:
     try:
-        return _as_hashed({**session.execute(select(*_COLUMNS).where(mine, Event.seq == seq)).mappings().one()})
-    except _UNREADABLE:
+        return as_hashed({**session.execute(select(*_COLUMNS).where(mine, Event.seq == seq)).mappings().one()})
+    except UNREADABLE:
         return {"seq": seq}
 
 
-def _as_hashed(row: Mapping[str, Any]) -> StoredEvent:
+def as_hashed(row: Mapping[str, Any]) -> StoredEvent:
+    """A row as it was hashed; only its number when it holds what cannot be hashed."""
     try:
         text = row["body"].decode() if isinstance(row["body"], bytes) else row["body"]
         event = {**row, "at": stamp(row["at"]), "body": text}

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from engine.audit import stamp, stored_events
 from engine.errors import NotFound
+from engine.journal import CHAIN, readable_end, stored_entries
 from engine.offline_verifier import (
     FORMAT,
     GENESIS,
@@ -17,13 +18,14 @@ from engine.offline_verifier import (
     canonical,
     chain_faults,
     heads_fault,
+    is_whole,
     leaf,
     seal_fault,
     sealed_fault,
     tree_levels,
 )
 from engine.seals import Seals, StoredSeal, stored_seals
-from engine.store.tables import Event, Instance, Sealed
+from engine.store.tables import Event, Instance, JournalEntry, Sealed
 
 PAGE = 500
 """How many orders, or heads of a seal, are looked up at once."""
@@ -54,6 +56,7 @@ class Auditing(Seals):
                 if report is not None:
                     report(checked, orders)
             if business_key is None:
+                found.extend(_journal_faults(session))
                 found.extend(_orphans(session))
             elif not checked and not seals.held:
                 raise NotFound(f"There is no order {business_key}.")
@@ -72,6 +75,14 @@ class Auditing(Seals):
             for seal in stored_seals(session):
                 counts["seals"] += 1
                 yield _line("seal", **(seal if one is None or "heads" not in seal else _proved(seal, one)))
+            if one is None:
+                end = readable_end(session)
+                if end is not None:
+                    counts["instances"] += 1
+                    yield _line("instance", id=CHAIN, business_key=CHAIN, seq=end[0], head=end[1])
+                    for entry in stored_entries(session):
+                        counts["events"] += 1
+                        yield _line("event" if "hash" in entry else "unreadable", **entry)
             for row in _instances(session, business_key):
                 counts["instances"] += 1
                 yield _line("instance", id=row.id, business_key=row.business_key, seq=row.seq, head=row.head)
@@ -115,6 +126,17 @@ def _faults(session: Session, row: Any) -> list[str]:
     if not isinstance(row.seq, int) or not isinstance(row.head, str):  # SQLite keeps anything in any column
         return [f"{row.business_key}: what the order says of its history's end cannot be read; its row was changed."]
     return chain_faults(row.business_key, row.id, stored_events(session, row.id), row.seq, row.head)
+
+
+def _journal_faults(session: Session) -> list[str]:
+    """What is wrong with the journal. Where it ends no row says but the seals.
+
+    A whole one is read a page at a time, however long; only one that is not is read at once, to find the row to blame.
+    """
+    end = readable_end(session)
+    if end is None or is_whole(CHAIN, stored_entries(session), *end):
+        return []
+    return chain_faults(CHAIN, CHAIN, list(stored_entries(session)), *end)
 
 
 def _orphans(session: Session) -> Iterator[str]:
@@ -182,11 +204,16 @@ class _SealCheck:
 
     def _names(self, heads: Sequence[Sequence[Any]]) -> dict[str, str]:
         statement = select(Instance.id, Instance.business_key).where(Instance.id.in_([head[0] for head in heads]))
-        return {row.id: row.business_key for row in self._session.execute(statement)}
+        return {CHAIN: CHAIN} | {row.id: row.business_key for row in self._session.execute(statement)}
 
     def _hashes(self, heads: Sequence[Sequence[Any]]) -> dict[tuple[str, int], str]:
         wanted = [(head[0], head[2]) for head in heads]
         statement = select(Event.instance_id, Event.seq, Event.hash).where(
             tuple_(Event.instance_id, Event.seq).in_(wanted)
         )
-        return {(row.instance_id, row.seq): row.hash for row in self._session.execute(statement)}
+        found = {(row.instance_id, row.seq): row.hash for row in self._session.execute(statement)}
+        lines = [seq for instance, seq in wanted if instance == CHAIN]
+        if lines:
+            of_journal = select(JournalEntry.seq, JournalEntry.hash).where(JournalEntry.seq.in_(lines))
+            found |= {(CHAIN, row.seq): row.hash for row in self._session.execute(of_journal)}
+        return found

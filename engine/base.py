@@ -5,18 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.codec import SharedSpecCodec, StateCodec
-from engine.definitions import Bundle, Definition, build_definition
+from engine.definitions import Bundle, Definition, Element, build_definition
 from engine.errors import NotFound
 from engine.operations import MAY_START_OVER, StartOver
 from engine.store.database import Database
 from engine.store.tables import ProcessVersion
+from engine.views import Actor
 from handlers.contract import Clock, Registry
+
+if TYPE_CHECKING:
+    from engine.unit import Unit
 
 T = TypeVar("T")
 
@@ -84,11 +88,24 @@ class EngineBase:
         self.codec: StateCodec = codec or SharedSpecCodec()
         self.consent_needed = consent_needed
         """Whether a version that an analyst makes waits for a second analyst."""
-        self.teams: Mapping[str, bool] | None = None
-        """The teams that people can be of, and whether they do tasks; None when any team will do."""
+        self.teams: Callable[[], Mapping[str, bool]] | None = None
+        """Says which teams people can be of now, and whether they do tasks; None when any team will do."""
+        self.tells: str | None = None
+        """The operation that tells people of a task or an order: `kind`, `teams`, `people`, `order`, `task`, `title`,
+        `text`. None: nobody is told."""
+        self.directory: Callable[[Session, str], Actor | None] | None = None
+        """Who an active person of a name is now; None in an installation without people, where nobody can delegate."""
         self.library = Library()
         self.on_wakeup: Callable[[Sequence[str]], None] | None = None
         """Called after a commit that left work for a worker, with the ids of the jobs that are due now."""
+
+    def working_teams(self) -> Mapping[str, bool] | None:
+        """The teams that people can be of now, and whether they do tasks; None when any team will do."""
+        return self.teams() if self.teams is not None else None
+
+    def lacking_approval(self, unit: Unit, element: Element) -> str | None:
+        """Why an element may not begin: an approval that it requires does not hold. None when nothing is lacking."""
+        raise NotImplementedError
 
     @contextmanager
     def transaction(self, session: Session | None = None) -> Iterator[Session]:

@@ -10,9 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from engine import forms
-from engine.base import EngineBase
 from engine.codec import pack, unpack
 from engine.definitions import Element
+from engine.delegations import Delegations
 from engine.errors import (
     AlreadyDone,
     Conflict,
@@ -25,8 +25,9 @@ from engine.errors import (
     TakenByAnother,
     TooLate,
 )
+from engine.gate_variables import brought
 from engine.operations import describe
-from engine.rows import instance_view, task_view
+from engine.rows import draft_changed, instance_view, task_view
 from engine.store.once import hold_key, insert_once
 from engine.store.tables import Instance, Job, Message, Task
 from engine.unit import Unit
@@ -39,7 +40,7 @@ LONGEST_TEXT = 2000
 """Characters of a note on an order."""
 
 
-class Commands(EngineBase):
+class Commands(Delegations):
     """Start, complete, deliver, cancel."""
 
     def start(
@@ -68,6 +69,8 @@ class Commands(EngineBase):
         if known is not None:
             return instance_view(known, self.library.get(tx, known.version_id)), False
         definition = self.library.newest(tx, process)
+        if faults := brought(definition, process, variables or {}):
+            raise InvalidForm([FieldError(f"/{name}", why) for name, why in faults])
         unit = Unit.create(self, tx, definition, business_key, actor)
         unit.variables.update(variables or {})
         unit.event("started", version=definition.version)
@@ -92,26 +95,31 @@ class Commands(EngineBase):
         unit.save()
 
     def complete(
-        self, task_id: str, actor: Actor, data: Mapping[str, Any], *, revision: int | None = None
+        self, task_id: str, actor: Actor, data: Mapping[str, Any], *, revision: int | None = None,
+        draft_revision: int | None = None,
     ) -> TaskView:
         """Completes a user task with a form; claims it if nobody has.
 
-        InvalidForm, TakenByAnother, AlreadyDone, StaleRevision, NotAllowed, NotFound. When an operation fails in a
+        InvalidForm, TakenByAnother, AlreadyDone, StaleRevision, DraftChanged (somebody saved another draft after
+        `draft_revision`), NotAllowed, NotFound. When an operation fails in a
         way that nobody foresaw, the input is kept as the task's draft, an incident is made, and the task stays open.
         """
         try:
-            return self.command(lambda tx: self._complete_task(tx, task_id, actor, data, revision))
+            return self.command(lambda tx: self._complete_task(tx, task_id, actor, data, revision, draft_revision))
         except (InvalidForm, NotFound, NotAllowed, Conflict, DatabaseTrouble):
             raise
         except Exception as error:  # noqa: BLE001 - the person's input must survive whatever went wrong
             return self._keep(task_id, actor, data, sentence(error))
 
     def _complete_task(
-        self, tx: Session, task_id: str, actor: Actor, data: Mapping[str, Any], revision: int | None
+        self, tx: Session, task_id: str, actor: Actor, data: Mapping[str, Any], revision: int | None,
+        draft_revision: int | None,
     ) -> TaskView:
         unit, row, element = self._open(tx, task_id, actor)
         if revision is not None and revision != row.revision:
             raise StaleRevision("The task was changed meanwhile. Load it again; your input is kept.")
+        if draft_revision not in (None, row.draft_revision) and (row.draft is None or unpack(row.draft) != data):
+            raise draft_changed(row)
         if element.is_approval:
             raise InvalidForm([FieldError("/", "This is an approval: decide it, it has no form.")])
         self._complete(unit, row, element, actor, data)
@@ -157,8 +165,8 @@ class Commands(EngineBase):
     def _locked_task(self, tx: Session, task_id: str, actor: Actor) -> tuple[Unit, Task]:
         """Locks the instance of a task that the actor may see, then reads the task as it is now. NotFound."""
         unit, row = Unit.lock_task(self, tx, actor, task_id)
-        if not (actor.sees_all or row.team in actor.teams):
-            raise NotFound("There is no such task for you.")
+        if not self.sees_task(tx, row, actor):
+            raise self.not_there(tx, row, actor)
         return unit, row
 
     def _keep(self, task_id: str, actor: Actor, data: Mapping[str, Any], error: str) -> TaskView:
@@ -166,6 +174,7 @@ class Commands(EngineBase):
         with self.transaction() as tx:
             unit, row, element = self._open(tx, task_id, actor)
             row.draft, row.assignee = pack(dict(data)), actor.name
+            row.draft_revision, row.draft_by, row.draft_at = row.draft_revision + 1, actor.name, self.clock.now()
             row.claimed_at = row.claimed_at or self.clock.now()
             row.revision += 1
             self._withdraw_kept(tx, task_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from engine.decisions import Decision, parse_decision
 from engine.errors import NotFound
 from engine.safe_xml import xml_text
 from engine.specs import BPMN, parse
+from engine.views import StepView
 
 SPIFF = "http://spiffworkflow.org/bpmn/schema/1.0/core"
 _B, _S = f"{{{BPMN}}}", f"{{{SPIFF}}}"
@@ -82,6 +83,11 @@ class Element:
         return int(value) if value.isdigit() else None
 
     @property
+    def commits(self) -> bool:
+        """Whether nothing can be cancelled any more once it is done."""
+        return self.properties.get("commits", "false") != "false"
+
+    @property
     def is_approval(self) -> bool:
         return self.properties.get("kind") == "approval"
 
@@ -118,18 +124,25 @@ class Definition:
 
     def find(self, process: str, element_id: str) -> Element | None:
         """An element of a process, or else of one that it calls; None when none of them has it."""
+        return next((diagram.elements[element_id] for diagram in self._with_called(process)
+                     if element_id in diagram.elements), None)
+
+    def gates(self, process: str) -> list[Element]:
+        """The gates of a process and of those that it calls."""
+        return [each for diagram in self._with_called(process) for each in diagram.elements.values()
+                if each.is_approval]
+
+    def _with_called(self, process: str) -> Iterator[Diagram]:
+        """A process, then those that it calls, each once."""
         waiting, seen = [process], set[str]()
         while waiting:
             name = waiting.pop(0)
             if name in seen or name not in self.diagrams:
                 continue
             seen.add(name)
-            elements = self.diagrams[name].elements
-            if element_id in elements:
-                return elements[element_id]
-            waiting += [each.properties["calledElement"] for each in elements.values()
+            yield self.diagrams[name]
+            waiting += [each.properties["calledElement"] for each in self.diagrams[name].elements.values()
                         if "calledElement" in each.properties]
-        return None
 
     def element(self, process: str, element_id: str) -> Element:
         """An element that a process, or one that it calls, is known to have."""
@@ -163,6 +176,15 @@ class Definition:
     def steps_of(self, element: Element) -> int:
         """The number of the last step in the process that draws the element; 0 where no step has one."""
         return max((each.step or 0 for each in self.diagrams[element.process].elements.values()), default=0)
+
+    def steps(self) -> tuple[StepView, ...]:
+        """The numbered steps of the process, in order."""
+        found = {
+            e.step: StepView(e.step, e.name, e.properties.get("team"), e.is_approval, e.commits)
+            for e in self.diagrams[self.key].elements.values()
+            if e.step is not None
+        }
+        return tuple(found[number] for number in sorted(found))
 
     def step_names(self) -> dict[int, tuple[str, str | None]]:
         """Step number → name and team (None: nobody's, it runs by itself)."""

@@ -44,7 +44,7 @@ class Deployment(Messages):
     def check(self, bundle: Bundle) -> list[Finding]:
         """Everything that speaks against deploying a bundle, and warnings: read in a process of its own, in bounded
         time."""
-        return guarded_check(bundle.files, self.registry, self.teams)
+        return guarded_check(bundle.files, self.registry, self.working_teams())
 
     def deploy(
         self, bundle: Bundle, actor: Actor, *, origin: str = "folder", reason: str = "",
@@ -56,7 +56,7 @@ class Deployment(Messages):
         the one whose content hash is `built_on`, whichever is newer. CannotDeploy: the linter refuses it. StaleBase:
         somebody has deployed a newer version.
         """
-        found = check(bundle.files, self.registry, self.teams) if origin == "folder" else self.check(bundle)
+        found = check(bundle.files, self.registry, self.working_teams()) if origin == "folder" else self.check(bundle)
         _require_fit(found)  # the operator's own files need no process of their own
         diagrams, _ = parse_bundle(bundle)
         with self.transaction(session) as tx:

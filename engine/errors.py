@@ -59,7 +59,11 @@ class StaleSnapshot(Conflict):
 
 
 class AlreadyDecided(Conflict):
-    """The gate was decided, or this person has signed it."""
+    """The gate was decided, or this person has signed it. `who` decided it, where the sentence names them."""
+
+    def __init__(self, message: str, who: str | None = None) -> None:
+        super().__init__(message)
+        self.who = who
 
 
 class TooLate(Conflict):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import structlog
 
-from engine.seals import Seals
+if TYPE_CHECKING:
+    from engine import Engine
 
 log = structlog.get_logger("worker")
 EVERY_SECONDS = 60.0
@@ -15,7 +17,7 @@ EVERY_SECONDS = 60.0
 class Housekeeping:
     """One of these per worker process; its threads may share it."""
 
-    def __init__(self, engine: Seals) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._next = time.monotonic()
 
@@ -24,6 +26,12 @@ class Housekeeping:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + EVERY_SECONDS
+        released = self._engine.release_forgotten()
+        if released:
+            log.info("released tasks that nobody worked on", number=released)
+        released = self._engine.release_absent()
+        if released:
+            log.info("released tasks of people who are away", number=released)
         made = self._engine.seal_if_due()
         if made is not None:
             log.info("sealed", number=made.number, hash=made.hash)

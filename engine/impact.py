@@ -15,10 +15,10 @@ from typing import Any, Literal
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from engine.approvals import Approvals
 from engine.changes import Changes, listed
 from engine.codec import unpack
 from engine.definitions import Bundle, Definition, Element, build_definition
+from engine.emergencies import Emergencies
 from engine.errors import CannotDeploy, NotFound
 from engine.lint import check
 from engine.lint.counting import CountsOn
@@ -88,7 +88,7 @@ class _Facts:
     signed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
 
-class Impacts(Approvals):
+class Impacts(Emergencies):
     """What a change would do, without doing it."""
 
     def impact(self, key: str, to: int | Bundle) -> Impact:

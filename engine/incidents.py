@@ -2,9 +2,11 @@
 
 Whoever resolves an incident by hand says that its work is done, or need not be done. What follows from that:
 
-- `operation`, `step` at a token: the token goes on, with what the person gives as the result variable;
+- `operation`, `step` at a token: the token goes on, with what the person gives as the result variable; not where that
+  variable stands for an approval or says how many people sign (`engine.gate_variables`);
 - work beside the token (a mail, a paper): the incident ends;
 - `form`, `decision`: the incident ends, the task stays open with the draft;
+- `gate`: it cannot be: an approval that is lacking is no work that a person does instead;
 - `message`: the message that could not be taken is set aside, and its catch waits for the next one;
 - `timer` on a border or beside other events: it does not fire any more; an order that waits for nothing but its timer
   would wait for ever, so that one can only be tried again;
@@ -27,6 +29,7 @@ from engine.codec import unpack
 from engine.commands import MAX_PAYLOAD
 from engine.definitions import Element
 from engine.errors import Conflict, InvalidForm, NotFound
+from engine.gate_variables import gate_variables
 from engine.jobs import Jobs
 from engine.rows import job_view
 from engine.store.tables import Job, Message
@@ -72,9 +75,10 @@ class Incidents(Jobs):
         with self.reading() as session:
             job = _check_dead(session.get(Job, job_id))
             unit = Unit.lock(self, session, SYSTEM, id_=job.instance_id, reading=True)
-            waits = _is_live(unit, job) and job.kind in _AT_A_TOKEN
+            live = _is_live(unit, job)
+            waits = live and job.kind in _AT_A_TOKEN
             variable = unit.run.result_variable(job.task_id or "") if waits else None
-            return OpenIncident(job_view(job), waits, variable)
+            return OpenIncident(job_view(job), waits, variable, _not_by_hand(unit, job) if live else None)
 
     # --- trying again -------------------------------------------------------------------------------------------------
 
@@ -126,6 +130,8 @@ class Incidents(Jobs):
         unit, job, element = self._dead(tx, job_id, actor)
         live = _is_live(unit, job)
         at_token = live and job.kind in _AT_A_TOKEN
+        if live and (why := _not_by_hand(unit, job)):
+            raise Conflict(why)
         if result is not None and not at_token:
             raise InvalidForm([FieldError("/result", "Nothing waits for a result here; leave it out.")])
         if live and job.kind == "timer" and _waits_for_nothing_else(unit, job, element):
@@ -190,6 +196,19 @@ def _check_dead(job: Job | None) -> Job:
 def _is_live(unit: Unit, job: Job) -> bool:
     """Whether a token still stands where the job belongs."""
     return job.task_id is not None and unit.process == job.process and job.task_id in unit.run.live_ids()
+
+
+def _not_by_hand(unit: Unit, job: Job) -> str | None:
+    """Why nobody resolves the incident of a token by hand: it would be an approval by editing data."""
+    if job.kind == "gate":
+        return ("Nobody stands in for an approval by hand. Put right what was changed and try it again, or cancel the "
+                "order.")
+    variable = unit.run.result_variable(job.task_id or "") if job.kind in _AT_A_TOKEN else None
+    gate = gate_variables(unit.definition, unit.process).get(variable or "")
+    if gate is None:
+        return None
+    return (f"Its result, {variable}, belongs to the approval of “{gate}”, so nobody gives it by hand. Put right what "
+            "stopped it and try it again, or cancel the order.")
 
 
 def cause_of(job: Job) -> str:

@@ -304,7 +304,7 @@ class Jobs(Migrations):
                 unit.told.add(element.id)
                 unit.reason = f"{element.name}."
                 unit.advance()
-        elif job.kind == "step":
+        elif job.kind in ("step", "gate"):
             self._repeat_step(unit, job, element)
         unit.save()
 
@@ -312,10 +312,10 @@ class Jobs(Migrations):
         """Calls a failed operation once more; when it fails again, this same job is the incident."""
         if unit.run.repeat_operation(job.task_id or ""):
             unit.completed(element)
-        again = [new for new in unit.jobs if new["kind"] == "step" and new["task_id"] == job.task_id]
+        again = [new for new in unit.jobs if new["kind"] in ("step", "gate") and new["task_id"] == job.task_id]
         for new in again:
             unit.jobs.remove(new)
-            job.state, job.error = "dead", new["error"]
+            job.state, job.kind, job.error = "dead", new["kind"], new["error"]
         if not again:
             unit.advance()
 
@@ -326,12 +326,17 @@ class Jobs(Migrations):
             return
         if unpack(job.arguments)["phase"] == "reminder":
             unit.event("reminder", element, actor=SYSTEM.name, assignee=task.assignee, team=task.team)
+            has_it = task.assignee if task.kind == "form" else None  # a gate is everybody's who may sign it
+            unit.tell(element, f"{job.key}:tell", "reminder", task=task.id, title=task.name,
+                      teams=() if has_it else (task.team,), people=(has_it,) if has_it else ())
             if task.escalate_to:
                 unit.add_job("due", task_id=task.id, element=element, key=f"{task.id}:escalate",
                              run_at=task.due_at + (task.due_at - task.created_at), arguments={"phase": "escalate"})
         else:
             task.priority, task.revision = 1, task.revision + 1
             unit.event("escalated", element, actor=SYSTEM.name, to=task.escalate_to)
+            unit.tell(element, f"{job.key}:tell", "escalated", task=task.id, title=task.name,
+                      teams=(task.escalate_to,) if task.escalate_to else ())
 
     # --- failing ------------------------------------------------------------------------------------------------------
 

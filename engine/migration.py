@@ -294,7 +294,9 @@ def _signed(tx: Session, rows: Sequence[Task]) -> dict[str, str]:
     gates = {row.id: row.element for row in rows if row.kind == "approval"}
     if not gates:
         return {}
-    found = select(Signature.task_id, Signature.snapshot).where(Signature.task_id.in_(gates)).order_by(Signature.id)
+    found = select(Signature.task_id, Signature.snapshot).where(
+        Signature.task_id.in_(gates), Signature.void_at.is_(None)
+    ).order_by(Signature.id)
     return {gates[task]: snapshot for task, snapshot in tx.execute(found)}
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -87,6 +87,7 @@ class OperationCalls(ABC):
     jobs: list[dict[str, Any]]
     told: set[str]
     reason: str | None
+    committed: bool
 
     @property
     @abstractmethod
@@ -117,12 +118,16 @@ class OperationCalls(ABC):
         key = self._key(task, element)
         name = task.task_spec.operation_name
         try:
+            if lacking := self._lacking_approval(element):
+                self.event("approval_void", element, actor="waybill", why=lacking)
+                self.incident("gate", element, key=f"{task_id}:gate", task_id=task_id, operation=name, error=lacking)
+                return None
             operation = self._operation(name)
             arguments = self.run.parameters(task)
             if operation.kind == "external":
                 call = self.call(element, key)
-                self.savepoint(lambda: self._queue(operation, call, arguments, element, task_id))
-                return None
+                queued = self.savepoint(lambda: self._queue(operation, call, arguments, element, task_id))
+                return None if queued else True
             function, call = operation.function, self.call(element, key)
             assert function is not None
             result = self.savepoint(lambda: plain(function(call, **arguments)))
@@ -138,6 +143,13 @@ class OperationCalls(ABC):
         if task.task_spec.result_variable:
             self.variables[task.task_spec.result_variable] = result
         return True
+
+    def _lacking_approval(self, element: Element) -> str | None:
+        """Why the operation may not be called: an approval that its task `requires` does not hold. Once the order has
+        gone out, what was approved has happened."""
+        if "requires" not in element.properties or self.committed:
+            return None
+        return self.engine.lacking_approval(self, element)  # type: ignore[arg-type] # the unit of work is its one host
 
     def run_decision(self, decision_id: str) -> None:
         """Evaluates a decision table on the variables and writes its outputs under its id."""
@@ -176,6 +188,17 @@ class OperationCalls(ABC):
             session=self.session, element=element.id, key=key, variables=self.variables, later=later,
             ports=self.engine.registry.ports, history=self.history,
         )
+
+    def tell(
+        self, element: Element, key: str, kind: str, *, teams: Sequence[str] = (), people: Sequence[str] = (),
+        task: str | None = None, title: str = "", text: str = "",
+    ) -> None:
+        """Has colleagues told of a task or of the order, by the operation that the engine was given for it, if any."""
+        if self.engine.tells is not None:
+            self.call(element, key).later(
+                self.engine.tells, kind=kind, teams=list(teams), people=list(people), order=self.row.business_key,
+                task=task, title=title, text=text,
+            )
 
     def submit(self, element: Element, form: Mapping[str, Any], kept: Mapping[str, Any], actor: str) -> None:
         """Gives a submitted form to the task's `onComplete` operation; writes its result and what is `kept` of the form
@@ -273,12 +296,16 @@ class OperationCalls(ABC):
 
     def _queue(
         self, operation: Operation, call: Call, arguments: Mapping[str, Any], element: Element, task_id: str | None
-    ) -> None:
+    ) -> bool:
+        """Makes the job of an external operation; False when there is nothing to do."""
         external = operation.external
         assert external is not None, operation.name
-        frozen = freeze(external.prepare(call, **arguments))
+        prepared = external.prepare(call, **arguments)
+        if prepared is None:
+            return False
         self.add_job("operation", key=call.key, task_id=task_id, element=element, operation=operation.name,
-                     arguments=frozen)
+                     arguments=freeze(prepared))
+        return True
 
     def _visit(self, element: Element) -> int:
         self.visits[element.id] = self.visits.get(element.id, 0) + 1

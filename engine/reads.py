@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
@@ -14,7 +15,21 @@ from engine.rows import cursor_of, instance_view, job_view, read_cursor
 from engine.runtime import Mark
 from engine.store.tables import Event, Instance, Job
 from engine.unit import Unit
-from engine.views import SYSTEM, DiagramView, EventView, InstanceStatus, InstanceView, JobState, JobView, Page
+from engine.views import (
+    SYSTEM,
+    DiagramView,
+    EventView,
+    InstanceStatus,
+    InstanceView,
+    JobState,
+    JobView,
+    Journey,
+    Page,
+    StepView,
+)
+from handlers.contract import Call
+
+T = TypeVar("T")
 
 
 class Reads(Inbox):
@@ -62,31 +77,38 @@ class Reads(Inbox):
 
     def history(self, business_key: str) -> list[EventView]:
         """The history of an instance in order. NotFound."""
+        statement = select(Event).join(Instance, Instance.id == Event.instance_id)
         with self.reading() as session:
-            row = self._row(session, business_key)
-            return [audit.event_view(event) for event in audit.events_of(session, row.id)]
+            events = session.scalars(statement.where(Instance.business_key == business_key).order_by(Event.seq)).all()
+            if not events:
+                self._row(session, business_key)
+            return [audit.event_view(event) for event in events]
+
+    def journey(self, business_key: str) -> Journey:
+        """An instance with its steps, history, incidents and diagrams: all of one moment, in three statements.
+        NotFound."""
+        with self.database.snapshot() as session:
+            unit = Unit.lock(self, session, SYSTEM, key=business_key, reading=True)
+            events = tuple(audit.event_view(event) for event in audit.events_of(session, unit.row.id))
+            dead = select(Job).where(Job.instance_id == unit.row.id, Job.state == "dead")
+            jobs = tuple(job_view(row) for row in session.scalars(dead.order_by(Job.updated_at.desc(), Job.id.desc())))
+            return Journey(
+                instance=instance_view(unit.row, unit.definition),
+                steps=unit.definition.steps(),
+                events=events,
+                incidents=jobs,
+                diagrams=_diagrams(unit, events, jobs),
+            )
 
     def diagrams(self, business_key: str) -> list[DiagramView]:
         """The process and, when it was cancelled, the undo, each with what is done, current and failed."""
+        return list(self.journey(business_key).diagrams)
+
+    def diagram_xml(self, business_key: str, process: str) -> str | None:
+        """The XML of one diagram that an instance runs on; None when it has none of that name. NotFound."""
         with self.reading() as session:
-            unit = Unit.lock(self, session, SYSTEM, key=business_key, reading=True)
-            marks: dict[str, dict[str, Mark]] = {unit.definition.key: {}}
-            for process, element in session.execute(
-                select(Event.process, Event.element)
-                .where(Event.instance_id == unit.row.id, Event.kind.in_(("completed", "message", "timer")))
-                .order_by(Event.seq)
-            ):
-                marks.setdefault(process, {})[element or ""] = "done"
-            if unit.row.state:
-                marks.setdefault(unit.process, {}).update(unit.run.marks())
-            for process, element in session.execute(
-                select(Job.process, Job.element).where(Job.instance_id == unit.row.id, Job.state == "dead")
-            ):
-                marks.setdefault(process, {})[element or ""] = "failed"
-            return [
-                DiagramView(process, unit.definition.diagram(process).name, unit.definition.xml(process), found)
-                for process, found in marks.items()
-            ]
+            definition = self.library.get(session, self._row(session, business_key).version_id)
+            return definition.xml(process) if process in definition.diagrams else None
 
     def jobs(
         self, *, state: JobState | None = None, order: str | None = None, limit: int = 50, cursor: str | None = None
@@ -124,11 +146,17 @@ class Reads(Inbox):
                 ).order_by(Instance.started_at)
             ))
 
-    def steps(self, process: str) -> list[tuple[int, str, str | None]]:
-        """Number, name and team (None: it runs by itself) of the steps of a process's newest version."""
+    def steps(self, process: str) -> tuple[StepView, ...]:
+        """The steps of a process's newest version."""
         with self.reading() as session:
-            names = self.library.newest(session, process).step_names()
-        return [(number, *names[number]) for number in sorted(names)]
+            return self.library.newest(session, process).steps()
+
+    def look(self, business_key: str, work: Callable[[Call], T]) -> T:
+        """Gives a function the call that operations of this order get, to read with. Nothing is written. NotFound."""
+        with self.reading() as session:
+            unit = Unit.lock(self, session, SYSTEM, key=business_key, reading=True)
+            element = next(iter(unit.definition.diagram(unit.definition.key).elements.values()))
+            return work(unit.call(element, f"{business_key}:look"))
 
     @staticmethod
     def _row(session: Session, business_key: str) -> Instance:
@@ -136,3 +164,18 @@ class Reads(Inbox):
         if row is None:
             raise NotFound(f"There is no order {business_key}.")
         return row
+
+
+def _diagrams(unit: Unit, events: Sequence[EventView], dead: Sequence[JobView]) -> tuple[DiagramView, ...]:
+    marks: dict[str, dict[str, Mark]] = {unit.definition.key: {}}
+    for event in events:
+        if event.kind in ("completed", "message", "timer"):
+            marks.setdefault(event.process, {})[event.element or ""] = "done"
+    if unit.row.state:
+        marks.setdefault(unit.process, {}).update(unit.run.marks())
+    for job in dead:
+        marks.setdefault(job.process, {})[job.element or ""] = "failed"
+    return tuple(
+        DiagramView(process, unit.definition.diagram(process).name, unit.definition.xml(process), found)
+        for process, found in marks.items()
+    )

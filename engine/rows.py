@@ -7,9 +7,19 @@ from typing import cast
 
 from engine.codec import unpack
 from engine.definitions import Definition
-from engine.errors import InvalidForm
-from engine.store.tables import Instance, Job, Signature, Task
-from engine.views import InstanceView, JobView, TaskKind, TaskState, TaskView
+from engine.errors import DraftChanged, InvalidForm
+from engine.store.tables import Alarm, Delegation, Instance, Job, Signature, Task
+from engine.views import (
+    AlarmView,
+    Decision,
+    DelegationState,
+    DelegationView,
+    InstanceView,
+    JobView,
+    TaskKind,
+    TaskState,
+    TaskView,
+)
 from engine.views import Signature as SignatureView
 from handlers.contract import FieldError
 
@@ -20,8 +30,16 @@ def task_view(row: Task) -> TaskView:
         team=row.team, assignee=row.assignee, claimed_at=row.claimed_at, created_at=row.created_at,
         due_at=row.due_at if row.has_due else None, priority=row.priority, kind=cast(TaskKind, row.kind),
         state=cast(TaskState, row.state), revision=row.revision, completed_by=row.completed_by,
-        completed_at=row.completed_at, reason=row.reason,
+        completed_at=row.completed_at, reason=row.reason, draft_revision=row.draft_revision,
+        draft_by=row.draft_by, draft_at=row.draft_at,
     )
+
+
+def draft_changed(row: Task) -> DraftChanged:
+    """The refusal of a save that builds on an older draft than the one stored."""
+    by, at = row.draft_by or "", row.draft_at or row.created_at
+    return DraftChanged(f"{by} saved another draft of this task at {at:%H:%M:%S} UTC on {at:%Y-%m-%d}.",
+                        by=by, at=at, revision=row.draft_revision)
 
 
 def awaited(text: str) -> tuple[str, ...]:
@@ -48,8 +66,34 @@ def job_view(row: Job) -> JobView:
     )
 
 
-def signature_view(row: Signature) -> SignatureView:
-    return SignatureView(row.actor, row.decision, row.comment, row.at, row.snapshot)  # type: ignore[arg-type]
+def signature_view(row: Signature, version: int | None = None, *, void: str | None = None) -> SignatureView:
+    """`void`: why a signature that is not marked so yet does not count any more."""
+    return SignatureView(
+        row.actor, cast(Decision, row.decision), row.comment, row.at, row.snapshot, row.printed_name, row.meaning,
+        row.proof, row.on_behalf_of, row.emergency, version, row.void_at, row.void_why or void,
+    )
+
+
+def delegation_view(row: Delegation, at: datetime) -> DelegationView:
+    """A delegation as it stood at a moment."""
+    state: DelegationState = "running"
+    if row.revoked_at is not None and row.revoked_at <= at:
+        state = "revoked"
+    elif at < row.starts_at:
+        state = "planned"
+    elif at >= row.ends_at:
+        state = "ended"
+    return DelegationView(
+        row.id, row.principal, row.delegate, row.team, tuple(row.gates.split()), row.starts_at, row.ends_at,
+        row.reason, row.made_by, row.made_at, row.revoked_by, row.revoked_at, state,
+    )
+
+
+def alarm_view(row: Alarm) -> AlarmView:
+    return AlarmView(
+        row.id, row.kind, row.business_key, row.task_id, row.element, row.name, row.team, row.raised_by,
+        row.raised_at, row.why, row.acknowledged_by, row.acknowledged_at, row.note,
+    )
 
 
 def cursor_of(at: datetime, last_id: str) -> str:

@@ -22,6 +22,7 @@ from engine.audit import stamp
 from engine.base import EngineBase
 from engine.codec import pack, unpack
 from engine.errors import Conflict
+from engine.journal import CHAIN, journal_end
 from engine.offline_verifier import GENESIS, leaf, seal_hash, tree_root
 from engine.store.tables import Instance, Seal, Sealed
 
@@ -86,7 +87,10 @@ class Seals(EngineBase):
             if only_if_due and last is not None and abs(self.clock.now() - last.at) < EVERY:
                 return None
             rows = _changed(session)
+            journal = journal_end(session)
         heads = sorted([row.id, row.business_key, row.seq, row.head] for row in rows)
+        if journal is not None:
+            heads.append([CHAIN, CHAIN, *journal])
         number, previous = (last.number + 1, last.hash) if last else (1, GENESIS)
         at, root = self.clock.now(), tree_root([leaf(head) for head in heads])
         own = seal_hash(number, stamp(at), root, previous)

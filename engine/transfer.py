@@ -19,6 +19,7 @@ from SpiffWorkflow.util.task import TaskState
 
 from engine.definitions import Definition, Element
 from engine.joins import Joins
+from engine.ways import Ways
 
 State = dict[str, Any]
 """A stored state, or one subprocess of it, as JSON."""
@@ -57,6 +58,7 @@ class Transfer:
         self.old, self.new = old, new
         self._lost = lru_cache(maxsize=None)(self._find_lost)
         self._joins = lru_cache(maxsize=None)(self._find_joins)
+        self._ways = lru_cache(maxsize=None)(Ways)
         self.removed = frozenset(_elements(old)) - frozenset(_elements(new))
 
     # --- may it? ----------------------------------------------------------------------------------------------------
@@ -77,7 +79,8 @@ class Transfer:
             found = self._tree_obstacle(process, sub, tree, state)
             if found is not None:
                 return found
-        return self._call_obstacle(calls) or self._gate_obstacle(process, signed)
+        return (self._call_obstacle(calls) or self._gate_obstacle(process, signed)
+                or self._skipped_obstacle(process, live_names(state)))
 
     def _tree_obstacle(self, process: str, sub: str, tree: State, state: State) -> Obstacle | None:
         lost, tasks = self._lost(process, sub), tree["tasks"]
@@ -155,6 +158,23 @@ class Transfer:
                 return Obstacle(gate, was.name, f"Somebody has signed “{was.name}” as it is, and the gate changes. "
                                                 "Move the order when the gate is decided.")
         return None
+
+    def _skipped_obstacle(self, process: str, standing: frozenset[tuple[str, str]]) -> Obstacle | None:
+        """A gate that lies ahead of the order and would not, in the new version: a move is no way past a signature."""
+        gates = self.old.gates(process)
+        before = self._ways(self.old, process).ahead(standing) if gates else frozenset()
+        now = self._ways(self.new, process).ahead(standing) if gates else frozenset()
+        kept = {gate.id for gate in self.new.gates(process)} & (now | self._here(process, standing))
+        for gate in gates:
+            if gate.id in before and gate.id not in kept:
+                return Obstacle(gate.id, gate.name, f"“{gate.name}” is still ahead of the order and would be left out. "
+                                                    "Move the order when the gate is decided.")
+        return None
+
+    def _here(self, process: str, standing: frozenset[tuple[str, str]]) -> frozenset[str]:
+        """The elements where an order stands."""
+        specs = (self._spec(self.new, process, sub, name) for sub, name in standing)
+        return frozenset(spec.bpmn_id for spec in specs if spec is not None and spec.bpmn_id)
 
     def _missing(self, process: str, sub: str, name: str) -> Obstacle:
         spec = self._spec(self.old, process, sub, name)

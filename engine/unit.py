@@ -163,7 +163,7 @@ class Unit(OperationCalls):
         self.reach(element)
         if element.kind in _SILENT:
             return
-        if element.properties.get("commits", "false") != "false":
+        if element.commits:
             self.committed = True
             host = self.definition.find(element.process, element.attached_to or "")
             if host is not None:  # a boundary event that commits has done its activity's work

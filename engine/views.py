@@ -17,7 +17,9 @@ JobState = Literal["ready", "leased", "done", "dead", "withdrawn", "resolved"]
 Decision = Literal["approve", "reject", "send_back"]
 VersionState = Literal["awaiting_consent", "deployed", "returned"]
 DraftState = Literal["open", "asked", "discarded"]
+QuestionState = Literal["open", "answered", "withdrawn"]
 MessageState = Literal["waiting", "unmatched", "taken", "set_aside"]
+DelegationState = Literal["planned", "running", "ended", "revoked"]
 MessageWhy = Literal["early", "no_order", "ended", "passed", "not_accepted", "failed"]
 
 
@@ -31,7 +33,16 @@ class Actor:
     """E.g. `sales`, `stock-approvers`."""
     sees_all: bool = False
     """`owner` and `admin`: sees every team's tasks and does none."""
+    display_name: str = ""
+    """The name that people read; a signature keeps it. Empty: the user name."""
+    is_owner: bool = False
+    """May open a gate in an emergency."""
+    is_administrator: bool = False
+    """May delegate for others."""
 
+    @property
+    def printed_name(self) -> str:
+        return self.display_name or self.name
 
 SYSTEM = Actor("waybill", sees_all=True)
 
@@ -69,6 +80,36 @@ class TaskView:
     completed_at: datetime | None = None
     reason: str | None = None
     """Why it was opened, when something went another way than usual, as a sentence."""
+    draft_revision: int = 0
+    """Grows with every change of the draft; whoever saves names the one it builds on."""
+    draft_by: str | None = None
+    """Who typed the draft."""
+    draft_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionView:
+    """A question about an order from one team to another."""
+
+    id: str
+    order: str
+    """The business key."""
+    task: str | None
+    """The task from which it was asked."""
+    asked_by: str
+    from_team: str
+    team: str
+    """Who is to answer."""
+    person: str | None
+    """Who of the team is meant; a colleague may answer too."""
+    text: str
+    asked_at: datetime
+    state: QuestionState
+    answered_by: str | None
+    answered_at: datetime | None
+    answer: str | None
+    read_at: datetime | None
+    """When who asked has read the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +121,94 @@ class Signature:
     comment: str
     at: datetime
     snapshot: str
+    printed_name: str = ""
+    """The person's name as people read it, as it was then; empty for signatures of long ago."""
+    meaning: str = ""
+    """The sentence that was signed; empty for signatures of long ago."""
+    proof: str = ""
+    """With what the person proved who they are: `password`, `password and code`."""
+    on_behalf_of: str | None = None
+    """Whose right was used, under a delegation."""
+    emergency: bool = False
+    """The gate was opened without its approvers."""
+    version: int | None = None
+    """The version of the process in which it was signed."""
+    void_at: datetime | None = None
+    """Since when it does not count any more."""
+    void_why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationView:
+    """One person's right to sign, lent to another for a time."""
+
+    id: str
+    principal: str
+    """Whose right it is."""
+    delegate: str
+    """Who may sign for them."""
+    team: str
+    """The team as whose member the principal signs."""
+    gates: tuple[str, ...]
+    """Ids of the gates it covers; empty: every gate that the team signs."""
+    starts_at: datetime
+    ends_at: datetime
+    reason: str
+    made_by: str
+    made_at: datetime
+    revoked_by: str | None
+    revoked_at: datetime | None
+    state: DelegationState
+    """At the time it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """An approval in a version of a process that is in use."""
+
+    process: str
+    """The key of the deployed process."""
+    version: int
+    element: str
+    name: str
+    step: int | None
+    team: str
+    """Who signs it."""
+    open_instances: int
+    """How many instances run in this version."""
+    newest: bool
+    """Whether instances are started in this version now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signers:
+    """Who could sign what at a moment, as far as the engine knows: gates with their teams, and delegations."""
+
+    at: datetime
+    gates: tuple[Gate, ...]
+    delegations: tuple[DelegationView, ...]
+    """Those that ran at that moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmView:
+    """Something that must not be overlooked."""
+
+    id: int
+    kind: str
+    """`override`: a gate was opened without its approvers."""
+    order: str
+    task: str
+    element: str
+    name: str
+    team: str
+    """Whose gate it is."""
+    raised_by: str
+    raised_at: datetime
+    why: str
+    acknowledged_by: str | None
+    acknowledged_at: datetime | None
+    note: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +233,14 @@ class Approval:
     """What was submitted at the last send-back."""
     workers: tuple[str, ...] = ()
     """Who did a user task of the order so far and therefore may not sign."""
+    void: tuple[Signature, ...] = ()
+    """Signatures of this visit that do not count any more, with why."""
+    meanings: Mapping[Decision, str] = field(default_factory=dict)
+    """The sentence that is signed, by decision."""
+    acts_for: str | None = None
+    """For whom the caller would sign, under a delegation; None: in their own right, or not at all."""
+    can_override: bool = False
+    """Whether the caller may open the gate in an emergency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +315,8 @@ class JobView:
     name: str | None
     step: int | None
     kind: str
-    """operation, timer, due; step, form, decision, message: what failed in a command and can be tried again."""
+    """operation, timer, due; step, form, decision, message: what failed in a command and can be tried again; gate:
+    an approval that a step requires does not hold."""
     operation: str | None
     key: str
     state: JobState
@@ -221,6 +359,8 @@ class OpenIncident:
     """A token stands at it and goes on with the result that the person gives."""
     variable: str | None
     """The name of the variable that the result becomes."""
+    not_by_hand: str | None
+    """Why nobody can resolve it by hand; it is tried again, or the order is cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +418,34 @@ class DiagramView:
     name: str
     xml: str
     marks: Mapping[str, Literal["done", "here", "failed"]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One numbered step of a process."""
+
+    number: int
+    name: str
+    team: str | None
+    """None: nobody's, it runs by itself."""
+    is_gate: bool
+    commits: bool
+    """Once it is done, nothing can be cancelled any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """Everything the engine knows of one instance, as of one moment."""
+
+    instance: InstanceView
+    steps: tuple[StepView, ...]
+    """Of the version that the instance runs on."""
+    events: tuple[EventView, ...]
+    """Its history in order."""
+    incidents: tuple[JobView, ...]
+    """Its jobs that gave up, the one that did so last first."""
+    diagrams: tuple[DiagramView, ...]
+    """The process and, when it was cancelled, the undo."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ OPERATIONS = (
     "documents",
     "mail",
     "messages",
+    "staff",
     "archive",
 )
 """The modules that declare operations. A new one is named here, nowhere else."""

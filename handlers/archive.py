@@ -71,7 +71,7 @@ class ArchiveOrder(External):
         return Evidence(archive_name(order, call.now), evidence(call, order))
 
     def perform(self, evidence: Evidence, key: str) -> Archived:
-        data = orjson.dumps(evidence.pack, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+        data = _json(evidence)
         pack = Stored(self.ports.files.put(data), len(data))
         pdf = self.ports.renderer.pdf("evidence", summary(evidence, pack))
         return Archived(pack, Stored(self.ports.files.put(pdf), len(pdf)))
@@ -88,6 +88,21 @@ class ArchiveOrder(External):
             "sha256": archived.pack.sha256,
             "head": evidence.pack["history"]["head"],
         }
+
+
+def so_far(call: Call, ports: Ports, name: str) -> bytes:
+    """The evidence of an order that is not archived yet, made now and kept nowhere: `evidence.json` or `evidence.pdf`.
+    """
+    order = call.session.get_one(Order, call.order)
+    found = Evidence(f"{archive_name(order, call.now)}-so-far", {**evidence(call, order), "so_far": True})
+    data = _json(found)
+    if name == "evidence.json":
+        return data
+    return ports.renderer.pdf("evidence", summary(found, Stored(hashlib.sha256(data).hexdigest(), len(data))))
+
+
+def _json(found: Evidence) -> bytes:
+    return orjson.dumps(found.pack, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
 
 
 def archive_name(order: Order, now: datetime) -> str:
@@ -161,6 +176,7 @@ def summary(evidence: Evidence, stored: Stored) -> dict[str, Any]:
         "order": order["number"],
         "facts": [
             ["Customer", papers.one_line(order["customer_name"])],
+            *([["State", "So far: the order is not archived yet"]] if pack.get("so_far") else []),
             ["Ship to", _address(order)],
             ["Placed", f"{_moment(order['placed_at'])} by {order['placed_by']}"],
             ["Closed", _moment(order["closed_at"]) if order["closed_at"] else "–"],
@@ -234,6 +250,15 @@ def _sections(pack: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
             ),
         ),
         section(
+            "Approvals",
+            ["Gate", "What", "Who", "When"],
+            (
+                [f"{event['name']}: {_signed(event)}", _meaning(event), _signer(event), _moment(event["at"])]
+                for event in pack["history"]["events"]
+                if event["kind"] in _AT_GATES or _detail(event).get("decision")
+            ),
+        ),
+        section(
             "Mails",
             ["Subject", "To", "Sent", "State"],
             ([row["subject"], row["recipient"], _moment(row["sent_at"]), row["state"]] for row in pack["mails"]),
@@ -244,6 +269,41 @@ def _sections(pack: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
             ([row["name"], row["title"], row["sha256"], row["size"]] for row in pack["documents"]),
         ),
     )
+
+
+_AT_GATES = {
+    "signed": "first signature",
+    "signature_refused": "signature refused",
+    "signature_void": "signature void",
+    "approval_void": "approval void",
+    "override": "opened in an emergency",
+    "alarm_acknowledged": "alarm acknowledged",
+}
+"""Events of the history about gates beside their decisions, in the words of the summary."""
+
+
+def _detail(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    body = event.get("body")
+    detail: Mapping[str, Any] = json.loads(body).get("detail", {}) if body else {}
+    return detail
+
+
+def _signed(event: Mapping[str, Any]) -> str:
+    decision = str(_detail(event).get("decision", "")).replace("_", " ")
+    return _AT_GATES.get(_text(event["kind"]), decision)
+
+
+def _meaning(event: Mapping[str, Any]) -> str:
+    detail = _detail(event)
+    parts = (detail.get("meaning"), detail.get("why") or detail.get("reason") or detail.get("comment"))
+    return " ".join(str(part) for part in parts if part)
+
+
+def _signer(event: Mapping[str, Any]) -> str:
+    detail = _detail(event)
+    who = detail.get("printed_name")
+    name = f"{who} ({event['actor']})" if who else _by(event)
+    return f"{name} for {detail['on_behalf_of']}" if detail.get("on_behalf_of") else name
 
 
 def _event(event: Mapping[str, Any]) -> str:

@@ -222,7 +222,8 @@ class External(ABC):
     `perform` is called by a worker with the frozen arguments, no transaction open and no lock held, and may be repeated
     with the same key. `record` writes the result in the finishing command, and runs even when the token is gone.
 
-    `prepare(self, call, <parameters of the diagram>) -> Args`; subclasses name the parameters.
+    `prepare(self, call, <parameters of the diagram>) -> Args`; subclasses name the parameters. When it returns None
+    there is nothing to do: no job is made, and the token goes on.
     """
 
     retry: RetryPolicy = USUAL_RETRY

@@ -24,8 +24,15 @@ from handlers.stock import (
     wanted,
 )
 from handlers.tables import Order, OrderLine, Reservation
+from handlers.together import known_together, ordered_together, together_signed
 
 __all__ = ["reserve_again", "ship", "stock_levels", "take_back"]
+
+
+RESERVATION_VARIABLE = {
+    "held": "boolean", "picked": "number", "reference": None, "ordered_together": "number", "together_with": None,
+}
+"""The keys of the variable `reservation`."""
 
 
 class NothingReserved(WaybillError):
@@ -45,17 +52,18 @@ def check(call: Call, region: str) -> Mapping[str, Any]:
 
 
 @operation(
-    "inventory.reserve", gives={"held": "boolean", "picked": "number", "reference": None}, refuses=("stock_short",),
+    "inventory.reserve", gives=RESERVATION_VARIABLE, refuses=("stock_short",),
 )
 def reserve(call: Call, region: str) -> Mapping[str, Any]:
     """Sets everything the order wants aside, all lines or none; else refuses with `stock_short`.
 
     Asked again it keeps what fits and replaces what does not.
     """
-    return _variable(hold(call.session, load_order(call.session, call.order), region, call.now))
+    order = load_order(call.session, call.order)
+    return {**_variable(hold(call.session, order, region, call.now)), **ordered_together(call.session, order)}
 
 
-@operation("inventory.release", gives={"held": "boolean", "picked": "number", "reference": None}, refuses=())
+@operation("inventory.release", gives=RESERVATION_VARIABLE, refuses=())
 def release(call: Call) -> Mapping[str, Any]:
     """Gives what is still on the shelf back to everyone. `picked` counts the units that are off it.
 
@@ -63,11 +71,11 @@ def release(call: Call) -> Mapping[str, Any]:
     """
     reservation = live_reservation(call.session, call.order)
     if reservation is None:
-        return {"held": False, "picked": 0}
-    if reservation.state == "picked":
-        return {"held": False, "picked": units(reservation), "reference": reservation.reference}
-    let_go(call.session, reservation, call.now)
-    return {"held": False, "picked": 0, "reference": reservation.reference}
+        return {"held": False, "picked": 0, **known_together(call)}
+    picked = units(reservation) if reservation.state == "picked" else 0
+    if reservation.state != "picked":
+        let_go(call.session, reservation, call.now)
+    return {"held": False, "picked": picked, "reference": reservation.reference, **known_together(call)}
 
 
 def _variable(reservation: Reservation) -> dict[str, Any]:
@@ -206,6 +214,7 @@ def submission(call: Call) -> Mapping[str, Any]:
         ],
         "value": {"amount": order_variable(order)["total"], "currency": order.currency},
         "reservation": reservation.reference if reservation else None,
+        **together_signed(call, order),
     }
 
 

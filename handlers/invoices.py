@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from handlers.balance import balance
 from handlers.contract import Call, operation
@@ -95,13 +95,18 @@ def discount_of(quantity: int, unit_price: int) -> int:
 
 def papers_of(session: Session, order: str) -> Sequence[Invoice]:
     """The order's invoices and credit notes, oldest first."""
-    rows = session.scalars(select(Invoice).where(Invoice.order_number == order))
-    return sorted(rows, key=lambda row: (row.issued_at, len(row.number), row.number))
+    rows = session.scalars(select(Invoice).where(Invoice.order_number == order).options(joinedload(Invoice.lines)))
+    return sorted(rows.unique(), key=lambda row: (row.issued_at, len(row.number), row.number))
 
 
 def newest_invoice(session: Session, order: str) -> Invoice | None:
     """The invoice that counts: the last one written, also when it is credited."""
-    return next((paper for paper in reversed(papers_of(session, order)) if paper.kind == INVOICE), None)
+    return newest_of(papers_of(session, order))
+
+
+def newest_of(papers: Sequence[Invoice]) -> Invoice | None:
+    """The same, of an order's papers that are read already, oldest first."""
+    return next((paper for paper in reversed(papers) if paper.kind == INVOICE), None)
 
 
 def _says(paper: Invoice, order: Order, lines: Sequence[Line], tax: Tax, papers: Iterable[Invoice]) -> bool:

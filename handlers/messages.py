@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from email.errors import HeaderParseError
@@ -227,19 +227,38 @@ class SendMail(External):
 
 
 def compose(letter: Letter) -> EmailMessage:
-    """The mail with its headers; plain text first, HTML as the alternative. The same letter gives the same bytes."""
+    """The mail with its headers. The same letter gives the same bytes."""
+    return write_mail(
+        sender=letter.sender, recipients=(letter.recipient,), subject=letter.subject, text=letter.text,
+        html=letter.html, message_id=letter.message_id, date=letter.date, order=letter.order,
+    )  # fmt: skip
+
+
+def write_mail(
+    *, sender: str, recipients: Sequence[str], subject: str, text: str, html: str, message_id: str, date: str,
+    order: str | None = None,
+) -> EmailMessage:  # fmt: skip
+    """A mail with its headers; plain text first, HTML as the alternative. The same values give the same bytes.
+
+    Refused when a recipient is not an e-mail address.
+    """
     message = EmailMessage()
-    message["From"] = letter.sender
-    try:
-        message["To"] = Address(addr_spec=letter.recipient)
-    except (ValueError, IndexError, HeaderParseError) as error:
-        raise Refused(REFUSED, f"“{papers.one_line(letter.recipient)}” is not an e-mail address.") from error
-    message["Subject"] = papers.one_line(letter.subject)
-    message["Message-ID"] = letter.message_id
-    message["Date"] = letter.date
+    message["From"] = sender
+    message["To"] = [_address(recipient) for recipient in recipients]
+    message["Subject"] = papers.one_line(subject)
+    message["Message-ID"] = message_id
+    message["Date"] = date
     message["Auto-Submitted"] = "auto-generated"
-    message["X-Order"] = papers.one_line(letter.order)
-    message.set_content(letter.text)
-    message.add_alternative(letter.html, subtype="html")
-    message.set_boundary(f"=_{hashlib.sha256(letter.message_id.encode()).hexdigest()[:32]}")
+    if order is not None:
+        message["X-Order"] = papers.one_line(order)
+    message.set_content(text)
+    message.add_alternative(html, subtype="html")
+    message.set_boundary(f"=_{hashlib.sha256(message_id.encode()).hexdigest()[:32]}")
     return message
+
+
+def _address(recipient: str) -> Address:
+    try:
+        return Address(addr_spec=recipient)
+    except (ValueError, IndexError, HeaderParseError) as error:
+        raise Refused(REFUSED, f"“{papers.one_line(recipient)}” is not an e-mail address.") from error

@@ -18,6 +18,7 @@ from handlers.messages import queue_mail
 from handlers.picklists import FOLLOW_UPS, PAYMENT_METHODS, REGIONS, SHIPPING_METHODS, countries
 from handlers.tables import IntakeKey, Order, OrderLine, Product
 
+NUMBER_PREFIX = "WB-"
 FIRST_NUMBER = 10001
 LARGEST_QUANTITY = 10_000
 """Units of one product in one order."""
@@ -51,7 +52,7 @@ def next_number(session: Session, series: str, first: int = 1) -> int:
 
 def next_order_number(session: Session) -> str:
     """The next order number, e.g. `WB-10001`. It is the order's business key everywhere."""
-    return f"WB-{next_number(session, 'order', FIRST_NUMBER)}"
+    return f"{NUMBER_PREFIX}{next_number(session, 'order', FIRST_NUMBER)}"
 
 
 def intake(session: Session, user: str, key: str, body: Any) -> str | None:

@@ -10,6 +10,7 @@ from handlers.couriers.port import Courier
 from handlers.documents import FileStore, Renderer
 from handlers.mail import MailTransport
 from handlers.payments.port import PaymentProvider
+from handlers.staff import StaffDirectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Ports:
     couriers: Mapping[str, Courier]
     """By code: `courier_a` … `courier_e`."""
     mail: MailTransport
+    staff: StaffDirectory
+    """Who works here and can be written to."""
     renderer: Renderer
     """Makes PDFs and mail texts from `documents/`."""
     files: FileStore

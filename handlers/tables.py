@@ -109,12 +109,12 @@ class OrderLine(Base):
     __tablename__ = "order_line"
     order_number: Mapped[str] = mapped_column(ForeignKey("orders.number"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
-    sku: Mapped[str] = mapped_column(ForeignKey("product.sku"))
+    sku: Mapped[str] = mapped_column(ForeignKey("product.sku"), index=True)
     name: Mapped[str] = mapped_column(String(200))
     quantity: Mapped[int]
     unit_price: Mapped[Amount]
     """The catalogue's price when the order was taken."""
-    product: Mapped[Product] = relationship(lazy="joined", innerjoin=True, viewonly=True)
+    product: Mapped[Product] = relationship(lazy="joined", innerjoin=False, viewonly=True)
     __table_args__ = (CheckConstraint("quantity > 0"),)
 
 
@@ -226,7 +226,7 @@ class Payment(Base):
     currency: Mapped[str] = mapped_column(String(3))
     state: Mapped[str] = mapped_column(String(10))
     """pending, done, refused."""
-    reference: Mapped[str | None] = mapped_column(String(120))
+    reference: Mapped[str | None] = mapped_column(String(120), index=True)
     """The provider's or the bank's own reference."""
     message: Mapped[str] = mapped_column(String(300), default="")
     at: Mapped[datetime]
@@ -267,7 +267,7 @@ class Shipment(Base):
     order_number: Mapped[str] = mapped_column(ForeignKey("orders.number"), index=True)
     round: Mapped[int]
     courier: Mapped[str] = mapped_column(String(20))
-    tracking_number: Mapped[str] = mapped_column(String(60))
+    tracking_number: Mapped[str] = mapped_column(String(60), index=True)
     state: Mapped[str] = mapped_column(String(12))
     """booked, picked_up, delivered, given_up, cancelled."""
     expected_on: Mapped[date | None]

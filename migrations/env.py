@@ -31,6 +31,9 @@ with database.engine.connect() as connection:
         render_as_batch=database.is_sqlite,
         compare_type=True,
         render_item=render,
+        # SQLite can take back changes of tables too. All migrations are one transaction, its lock is taken first: two
+        # processes that upgrade at once wait for each other
+        transactional_ddl=True,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from handlers.contract import FieldError
+from web.counting import Counting, counting_of
 
 Document = dict[str, Any]
 
-CONTROLS = frozenset({"csrf_token", "_action", "_add", "_remove", "_revision"})
+CONTROLS = frozenset({"csrf_token", "_action", "_add", "_remove", "_revision", "_draft", "_newest", "_mine"})
 """Inputs that belong to the page, not to the document."""
 _NUMBER = re.compile(r"[+-]?\d+")
 _DECIMAL = re.compile(r"[+-]?\d+(\.\d+)?")
@@ -52,6 +53,8 @@ class Field:
     """What one row is called, e.g. `Parcel`."""
     can_add: bool = True
     can_remove: bool = True
+    counting: Counting | None = None
+    """How its rows are counted by scanning."""
 
     @property
     def id(self) -> str:
@@ -91,6 +94,8 @@ def build(
     for error in errors:
         by_pointer.setdefault(error.field.rstrip("/") or "/", []).append(error.message)
     fields = _fields(schema, ui, data, "", by_pointer)
+    for one in fields:
+        one.counting = counting_of(one.pointer[1:], schema, ui) if one.kind == "rows" else None
     mistakes = [mistake for one in fields for mistake in _mistakes(one, by_pointer, "")]
     mistakes += [
         Mistake("form", f"{pointer.strip('/').replace('/', ', ')}: {text}" if pointer.strip("/") else text)

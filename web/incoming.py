@@ -18,34 +18,35 @@ from handlers import reports_in
 from handlers.tables import Shipment
 from web.rows import UnusedMessage
 from web.text import label, money, report_word
+from web.texts import N_, _
 
 _AWAITED = {
-    reports_in.TRANSFER: "the customer’s bank transfer",
-    reports_in.PICKED_UP: "the courier’s pickup",
-    reports_in.REPORTED: "the courier’s report",
-    reports_in.STOCK_ARRIVED: "stock to arrive",
+    reports_in.TRANSFER: N_("the customer’s bank transfer"),
+    reports_in.PICKED_UP: N_("the courier’s pickup"),
+    reports_in.REPORTED: N_("the courier’s report"),
+    reports_in.STOCK_ARRIVED: N_("stock to arrive"),
 }
 _HAPPENED = {
-    reports_in.TRANSFER: "The bank reported the customer’s transfer",
-    reports_in.PICKED_UP: "The courier reported the pickup",
-    reports_in.REPORTED: "The courier reported on the shipment",
-    reports_in.STOCK_ARRIVED: "Stock was reported to have arrived",
+    reports_in.TRANSFER: N_("The bank reported the customer’s transfer"),
+    reports_in.PICKED_UP: N_("The courier reported the pickup"),
+    reports_in.REPORTED: N_("The courier reported on the shipment"),
+    reports_in.STOCK_ARRIVED: N_("Stock was reported to have arrived"),
 }
 _WHYS = {
-    "early": "The order does not wait for it now. It is kept, and taken if the order comes to wait for it.",
-    "no_order": "There is no such order. It is kept, and taken should the order come.",
-    "ended": "The order has ended. No order will take it.",
-    "passed": "The order has taken such a message before, and does not wait for another now.",
-    "not_accepted": "The order waits for such a message, and this one does not fit what the order waits for.",
-    "failed": "The order waits for it, and taking it failed. The order’s incident says why.",
+    "early": N_("The order does not wait for it now. It is kept, and taken if the order comes to wait for it."),
+    "no_order": N_("There is no such order. It is kept, and taken should the order come."),
+    "ended": N_("The order has ended. No order will take it."),
+    "passed": N_("The order has taken such a message before, and does not wait for another now."),
+    "not_accepted": N_("The order waits for such a message, and this one does not fit what the order waits for."),
+    "failed": N_("The order waits for it, and taking it failed. The order’s incident says why."),
 }
 _SHORT_WHYS = {
-    "early": "not asked for now",
-    "no_order": "no such order",
-    "ended": "the order has ended",
-    "passed": "not asked for any more",
-    "not_accepted": "does not fit",
-    "failed": "taking it failed",
+    "early": N_("not asked for now"),
+    "no_order": N_("no such order"),
+    "ended": N_("the order has ended"),
+    "passed": N_("not asked for any more"),
+    "not_accepted": N_("does not fit"),
+    "failed": N_("taking it failed"),
 }
 _CATCHES = ("receiveTask", "messageEventDefinition")
 _BPMN = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
@@ -55,44 +56,51 @@ _names_of_content: dict[str, frozenset[str]] = {}
 
 def awaited(name: str) -> str:
     """What an order waits for when it awaits that message: `the customer’s bank transfer`."""
-    return _AWAITED.get(name) or label(name.replace(".", " "))
+    return _(_AWAITED[name]) if name in _AWAITED else label(name.replace(".", " "))
 
 
 def happened(name: str) -> str:
     """What came to pass when an order took that message: `The courier reported the pickup`."""
-    return _HAPPENED.get(name) or f"The message “{name}” came"
+    return _(_HAPPENED[name]) if name in _HAPPENED else _("The message “%(name)s” came", name=name)
 
 
 def why(code: str) -> str:
     """Why nobody has taken a message, in a sentence."""
-    return _WHYS[code]
+    return _(_WHYS[code])
 
 
 def short_why(code: str) -> str:
     """The same in a few words, for lists."""
-    return _SHORT_WHYS[code]
+    return _(_SHORT_WHYS[code])
 
 
 def told(name: str, payload: Mapping[str, Any]) -> str:
     """What a message said, with whose matter it is: `Finance: a transfer of €35.52 was received`."""
     booking = payload.get("booking")
-    of = f" of booking {str(booking)[:60]}" if booking else ""
+    of = str(booking)[:60] if booking else ""
     if name == reports_in.TRANSFER:
-        return f"Finance: a transfer{_sum(payload)} was received"
+        amount = _amount(payload)
+        if not amount:
+            return _("Finance: a transfer was received")
+        return _("Finance: a transfer of %(amount)s was received", amount=amount)
     if name == reports_in.PICKED_UP:
-        return f"Shipping: the pickup{of} was reported"
+        if not of:
+            return _("Shipping: the pickup was reported")
+        return _("Shipping: the pickup of booking %(booking)s was reported", booking=of)
     if name == reports_in.REPORTED:
-        word = report_word(str(payload.get("status", ""))[:40]) or "something"
-        return f"Shipping: “{word}” was reported{of}"
+        word = report_word(str(payload.get("status", ""))[:40]) or _("something")
+        if not of:
+            return _("Shipping: “%(report)s” was reported", report=word)
+        return _("Shipping: “%(report)s” was reported of booking %(booking)s", report=word, booking=of)
     if name == reports_in.STOCK_ARRIVED:
-        return "Warehouse: stock was reported to have arrived"
-    return f"A message “{name}” was received"
+        return _("Warehouse: stock was reported to have arrived")
+    return _("A message “%(name)s” was received", name=name)
 
 
-def _sum(payload: Mapping[str, Any]) -> str:
+def _amount(payload: Mapping[str, Any]) -> str:
     amount, currency = payload.get("amount"), payload.get("currency")
     if isinstance(amount, int) and not isinstance(amount, bool) and isinstance(currency, str) and len(currency) == 3:
-        return f" of {money(amount, currency)}"
+        return money(amount, currency)
     return ""
 
 
@@ -160,7 +168,7 @@ def _names_in(bundle: Bundle) -> frozenset[str]:
     for name, data in bundle.files.items():
         if not name.endswith(".bpmn"):
             continue
-        root, _ = parse_xml(data, name)
+        root, _faults = parse_xml(data, name)
         if root is None:
             continue
         names = {message.get("id"): message.get("name") for message in root.iter(f"{_BPMN}message")}

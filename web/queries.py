@@ -13,31 +13,36 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from engine.definitions import Bundle
 from engine.messages import count_unmatched
 from engine.rows import awaited
-from engine.store.tables import Instance, Job, ProcessVersion, Task
+from engine.store.tables import Alarm, Instance, Job, ProcessVersion, Task
+from engine.tasklists import MOST_COUNTED
+from engine.views import Actor
 from handlers import tables as shop
 from web import incoming
 from web import order_facts as facts
+from web.order_search import Search
 from web.rows import (
     IncidentRow,
     OpenTask,
-    OrderDetail,
     OrderRow,
     PaymentRow,
     Rows,
-    StepOrder,
     StockRow,
 )
 
 PROCESS = "order_fulfillment"
 """The key of the process whose instances are orders."""
 
+_MOST_NAMED = 500
+"""Numbers of orders that a statement is given by name."""
+
 document = facts.document
+order_detail = facts.order_detail
 
 
 # --- orders ---------------------------------------------------------------------------------------------------------
@@ -47,22 +52,31 @@ def order_rows(
     session: Session,
     *,
     state: str | Sequence[str] | None = None,
-    q: str | None = None,
+    search: Search | None = None,
     step: int | None = None,
+    team: str | None = None,
+    late_at: datetime | None = None,
     limit: int = 50,
     cursor: str | None = None,
     process: str = PROCESS,
 ) -> Rows:
-    """Orders, newest first. `state` is one or several of open, cancelling, closed, cancelled; `q` looks into number,
-    customer, e-mail, city, the customer's own reference and the SKUs. Three statements. ValueError: a wrong cursor."""
-    statement = _order_select().where(Instance.process_key == process)
+    """Orders, newest first. `state` is one or several of open, cancelling, closed, cancelled; `team` is one that the
+    order waits for; `late_at`: those with a task that was due before then. Three statements. ValueError: a wrong
+    cursor."""
+    statement = order_select().where(Instance.process_key == process)
     states = (state,) if isinstance(state, str) else tuple(state or ())
     if states:
         statement = statement.where(Instance.status.in_(states))
     if step is not None:
         statement = statement.where(Instance.step == step)
-    if q and q.strip():
-        statement = statement.where(_matches(q.strip()))
+    wanted = search.condition() if search is not None else None
+    if wanted is not None:
+        statement = statement.where(wanted)
+    waits = select(Task.id).where(Task.instance_id == Instance.id, Task.state == "open")
+    if team is not None:
+        statement = statement.where(waits.where(Task.team == team).exists())
+    if late_at is not None:
+        statement = statement.where(waits.where(Task.has_due.is_(True), Task.due_at < late_at).exists())
     if cursor:
         at, number = _read_cursor(cursor)
         statement = statement.where(
@@ -77,40 +91,8 @@ def order_rows(
 
 def order_row(session: Session, number: str) -> OrderRow | None:
     """One order as a row, or None."""
-    found = session.execute(_order_select().where(Instance.business_key == number)).one_or_none()
+    found = session.execute(order_select().where(Instance.business_key == number)).one_or_none()
     return None if found is None else _with_work(session, [_order_row(found)])[0]
-
-
-def order_detail(session: Session, number: str) -> OrderDetail | None:
-    """One order with everything the shop knows of it, or None. An order whose intake is not done has empty parts."""
-    row = order_row(session, number)
-    if row is None:
-        return None
-    order = session.execute(select(shop.Order.__table__).where(shop.Order.number == number)).one_or_none()
-    reserved = facts.reservations(session, number)
-    return OrderDetail(
-        row=row,
-        email=order.email if order else "",
-        phone=order.phone if order else "",
-        street=order.street if order else "",
-        city=order.city if order else "",
-        region=order.region if order else "",
-        postal_code=order.postal_code if order else "",
-        country=order.country if order else "",
-        follow_up=order.follow_up if order else "",
-        placed_by=order.placed_by if order else "",
-        details_confirmed=order.details_confirmed if order else None,
-        lines=facts.lines(session, number, reserved),
-        invoices=facts.invoices(session, number),
-        payments=payments(session, number),
-        reservations=reserved,
-        parcels=facts.parcels(session, number),
-        shipments=facts.shipments(session, number),
-        reports=facts.reports(session, number),
-        documents=facts.documents(session, number),
-        mails=facts.mails(session, order=number),
-        unused=incoming.unused(session, number),
-    )
 
 
 def incidents(session: Session, numbers: Iterable[str]) -> dict[str, tuple[IncidentRow, ...]]:
@@ -128,17 +110,6 @@ def incidents(session: Session, numbers: Iterable[str]) -> dict[str, tuple[Incid
     for number, *rest in session.execute(statement).all():
         result[number] = (*result.get(number, ()), IncidentRow(*rest))
     return result
-
-
-def payments(session: Session, number: str | None = None, *, limit: int = 500) -> tuple[PaymentRow, ...]:
-    """Movements of money of one order (or the newest of all), oldest first."""
-    statement = select(shop.Payment.__table__).order_by(shop.Payment.id.desc()).limit(limit)
-    if number is not None:
-        statement = statement.where(shop.Payment.order_number == number)
-    return tuple(
-        PaymentRow(p.order_number, p.kind, p.method, p.amount, p.currency, p.state, p.reference, p.message, p.at)
-        for p in reversed(session.execute(statement).all())
-    )
 
 
 def payment_page(
@@ -173,22 +144,16 @@ def number_by_token(session: Session, token: str) -> str | None:
     return session.scalar(select(shop.Order.number).where(shop.Order.track_token == token))
 
 
-def find_order(session: Session, text: str) -> str | None:
-    """The number of the order that is named exactly, by its number or the customer's own reference."""
-    direct = session.scalar(select(Instance.business_key).where(func.lower(Instance.business_key) == text.lower()))
-    return direct or session.scalar(select(shop.Order.number).where(shop.Order.order_ref == text))
-
-
-def numbers_of(session: Session, q: str, *, limit: int = 200, process: str = PROCESS) -> list[str]:
-    """Numbers of open orders that a search finds by customer, city, reference or SKU, newest first."""
-    statement = (
-        select(Instance.business_key)
-        .outerjoin(shop.Order, shop.Order.number == Instance.business_key)
-        .where(Instance.process_key == process, Instance.status.in_(("open", "cancelling")), _matches(q))
-        .order_by(Instance.started_at.desc())
-        .limit(limit)
-    )
-    return list(session.scalars(statement))
+def orders_matching(session: Session, q: str) -> Sequence[str] | Select[tuple[str]]:
+    """The orders that a search finds by number, customer, e-mail, city, reference or SKU: their numbers, or where they
+    are very many, the question for them, so that a list that holds it is whole. One statement."""
+    o, line = shop.Order, shop.OrderLine
+    columns = (o.number, o.customer_name, o.email, o.city, o.order_ref)
+    named = or_(*(func.lower(column).like(_pattern(q), escape="\\") for column in columns))
+    of_sku = select(line.order_number).where(line.sku == q.lower())
+    question = select(o.number).where(named).union(of_sku).subquery().select()
+    found = session.scalars(question.limit(_MOST_NAMED + 1)).all()
+    return found if len(found) <= _MOST_NAMED else question
 
 
 # --- the house ------------------------------------------------------------------------------------------------------
@@ -205,51 +170,27 @@ def stock(session: Session) -> tuple[StockRow, ...]:
     return tuple(StockRow(*row) for row in session.execute(statement).all())
 
 
-def board(session: Session, *, per_step: int = 4, process: str = PROCESS) -> dict[int, tuple[int, list[StepOrder]]]:
-    """Open orders by step: how many, and the most urgent few (incidents, then soonest due). Two statements."""
-    dead = select(Job.id).where(Job.instance_id == Instance.id, Job.state == "dead").exists()
-    due = (
-        select(func.min(Task.due_at))
-        .where(Task.instance_id == Instance.id, Task.state == "open", Task.has_due.is_(True))
-        .scalar_subquery()
-    )
-    urgent = (
-        select(
-            Instance.step,
-            Instance.business_key,
-            due.label("due_at"),
-            dead.label("incident"),
-            func.row_number()
-            .over(partition_by=Instance.step, order_by=(dead.desc(), due.is_(None), due, Instance.started_at))
-            .label("place"),
-            func.count().over(partition_by=Instance.step).label("total"),
-        )
-        .where(Instance.process_key == process, Instance.status.in_(("open", "cancelling")), Instance.step.is_not(None))
-        .subquery()
-    )
-    result: dict[int, tuple[int, list[StepOrder]]] = {}
-    for row in session.execute(
-        select(urgent).where(urgent.c.place <= per_step).order_by(urgent.c.step, urgent.c.place)
-    ):
-        total, orders = result.setdefault(row.step, (row.total, []))
-        orders.append(StepOrder(row.business_key, row.due_at, bool(row.incident)))
-        result[row.step] = (total, orders)
-    return result
-
-
-def counts(session: Session, process: str = PROCESS) -> tuple[int, int, int]:
-    """How many orders are open, how many jobs gave up, and how many messages nobody takes: the numbers beside the menu.
-    One statement."""
-    live = (
-        select(func.count())
+def counts(
+    session: Session, actor: Actor, *more: ColumnElement[Any], process: str = PROCESS
+) -> tuple[tuple[int, int, int, int], tuple[Any, ...]]:
+    """How many orders are open (at most `MOST_COUNTED`), how many jobs gave up, how many messages nobody takes, and how
+    many alarms of the actor's wait to be acknowledged: the numbers beside the menu. And the values of further columns
+    that the page asks for with them. One statement."""
+    some = (
+        select(literal_column("1"))
         .select_from(Instance)
         .where(Instance.process_key == process, Instance.status.in_(("open", "cancelling")))
-        .scalar_subquery()
+        .limit(MOST_COUNTED)
+        .subquery()
     )
+    live = select(func.count()).select_from(some).scalar_subquery()
     dead = select(func.count()).select_from(Job).where(Job.state == "dead").scalar_subquery()
     unmatched = count_unmatched(unless=incoming.everyday()).scalar_subquery()
-    row = session.execute(select(live, dead, unmatched)).one()
-    return int(row[0]), int(row[1]), int(row[2])
+    waits = select(func.count()).select_from(Alarm).where(Alarm.acknowledged_at.is_(None))
+    if not actor.sees_all:
+        waits = waits.where(Alarm.team.in_(sorted(actor.teams) or [""]))
+    row = session.execute(select(live, dead, unmatched, waits.scalar_subquery(), *more)).one()
+    return (int(row[0]), int(row[1]), int(row[2]), int(row[3])), tuple(row[4:])
 
 
 def state_counts(session: Session, process: str = PROCESS) -> dict[str, int]:
@@ -282,7 +223,8 @@ def bundle_files(session: Session, key: str, version: int) -> dict[str, bytes]:
 # --- parts ----------------------------------------------------------------------------------------------------------
 
 
-def _order_select() -> Select[Any]:
+def order_select() -> Select[Any]:
+    """Orders, each with what lists and pages say of it."""
     o, line, invoice = shop.Order, shop.OrderLine, shop.Invoice
     lines_total = (
         select(func.sum(line.quantity * line.unit_price))
@@ -361,7 +303,7 @@ def _with_work(session: Session, rows: list[OrderRow]) -> list[OrderRow]:
     found = session.execute(
         select(
             Task.business_key, Task.id, Task.name, Task.team, Task.assignee, Task.due_at, Task.has_due, Task.kind,
-            Task.step, Task.priority,
+            Task.step, Task.priority, Task.created_at, Task.claimed_at, Task.reason,
         )
         .where(
             Task.instance_id.in_(select(Instance.id).where(Instance.business_key.in_(numbers))), Task.state == "open"
@@ -371,7 +313,9 @@ def _with_work(session: Session, rows: list[OrderRow]) -> list[OrderRow]:
     for t in found:
         due = t.due_at if t.has_due else None
         tasks.setdefault(t.business_key, []).append(
-            OpenTask(t.id, t.name, t.team, t.assignee, due, t.kind, t.step, t.priority)
+            OpenTask(
+                t.id, t.name, t.team, t.assignee, due, t.kind, t.step, t.priority, t.created_at, t.claimed_at, t.reason
+            )
         )
     dead = {
         number: int(count)
@@ -387,12 +331,8 @@ def _with_work(session: Session, rows: list[OrderRow]) -> list[OrderRow]:
     ]
 
 
-def _matches(q: str) -> ColumnElement[bool]:
-    pattern = "%" + q.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    o, line = shop.Order, shop.OrderLine
-    columns = (Instance.business_key, o.customer_name, o.email, o.city, o.order_ref)
-    has_sku = select(line.sku).where(line.order_number == Instance.business_key, line.sku == q.lower()).exists()
-    return or_(*(func.lower(column).like(pattern, escape="\\") for column in columns), has_sku)
+def _pattern(q: str) -> str:
+    return "%" + q.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
 def _write_cursor(at: datetime, number: str) -> str:

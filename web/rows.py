@@ -23,6 +23,11 @@ class OpenTask:
     kind: str
     step: int | None = None
     priority: int = 0
+    since: datetime | None = None
+    """When it was opened."""
+    claimed_at: datetime | None = None
+    reason: str | None = None
+    """Why it was opened, when something went another way than usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +99,6 @@ class LineRow:
 
 
 @dataclass(frozen=True, slots=True)
-class InvoiceLineRow:
-    position: int
-    sku: str
-    name: str
-    quantity: int
-    unit_price: int
-    discount: int
-    net: int
-
-
-@dataclass(frozen=True, slots=True)
 class InvoiceRow:
     """An invoice, or a credit note on one (its amounts are positive and count against the invoice)."""
 
@@ -120,7 +114,6 @@ class InvoiceRow:
     total: int
     reason: str
     issued_at: datetime
-    lines: tuple[InvoiceLineRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +260,10 @@ class OrderDetail:
     reports: tuple[ReportRow, ...]
     documents: tuple[DocumentRow, ...]
     mails: tuple[MailRow, ...]
+    incidents: tuple[IncidentRow, ...] = ()
     unused: tuple[UnusedMessage, ...] = ()
+    change: str = ""
+    """Another text as soon as anything about the order is other than it was; see `web.order_facts.change`."""
 
     @property
     def money(self) -> Money:
@@ -286,15 +282,6 @@ class StockRow:
     @property
     def available(self) -> int:
         return self.on_hand - self.reserved
-
-
-@dataclass(frozen=True, slots=True)
-class StepOrder:
-    """An open order as the board shows it under its step."""
-
-    number: str
-    due_at: datetime | None
-    incident: bool
 
 
 def balance(invoices: Iterable[InvoiceRow], moves: Iterable[PaymentRow], currency: str) -> Money:

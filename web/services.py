@@ -10,12 +10,15 @@ from flask import current_app
 
 from handlers.contract import Clock, SystemClock
 from web.attempts import Attempts
+from web.errands import Errands
+from web.rate import Rate
 
 if TYPE_CHECKING:
     from engine import Engine
     from engine.store.database import Database
     from handlers.ports import Ports
     from settings import Settings
+    from web.accounts.teams import TeamBook
 
 KEY = "waybill"
 
@@ -34,13 +37,19 @@ class Services:
     settings: Settings
     clock: Clock
     """The shop's time; tests and the demo move it."""
+    teams: TeamBook
     wall_clock: Clock = field(default_factory=SystemClock)
     """The time of the world outside. Signed webhooks and wrong passwords are judged by it, because senders and guessers
     do not move with the demo's clock."""
     worker_alive: Callable[[], bool] = _always
     """Whether a worker has given a sign of life lately; `/readyz` asks it."""
     signing: Attempts = field(default_factory=Attempts)
-    """Wrong passwords while signing a gate, counted per person, shared by page and API."""
+    """Wrong passwords and codes of people who sign or change their account, and wrong codes at the sign-in; counted per
+    person, shared by pages and API."""
+    errands: Errands = field(default_factory=Errands)
+    """What is done after the answer has left."""
+    api_calls: Rate = field(default_factory=lambda: Rate(6000))
+    """Calls of the API, counted per token and session."""
 
 
 def current_services() -> Services:

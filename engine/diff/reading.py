@@ -23,7 +23,7 @@ _HOLDERS = frozenset({"subProcess", "transaction", "adHocSubProcess"})
 _NAMES = {
     "formJsonSchemaFilename": "form", "escalateTo": "escalates to", "formContext": "form filled by",
     "onComplete": "taken by", "resultVariable": "result", "sendBackTo": "sends back to", "submits": "submits steps",
-    "separateFrom": "separate from", "submission": "submission by", "calledElement": "calls",
+    "separateFrom": "separate from", "requires": "requires", "submission": "submission by", "calledElement": "calls",
     "messageVariable": "message variable", "messagePayload": "message content", "calledDecisionId": "decision table",
     "instructionsForEndUser": "instructions", "preScript": "script before", "postScript": "script after",
     "cancelActivity": "interrupts", "isExecutable": "can be started", "attachedToRef": "sits on",

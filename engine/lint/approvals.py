@@ -10,6 +10,7 @@ from engine.expressions import compile_expression
 from engine.lint.model import DECIDING, GATEWAYS, Context, Diagram, Flow, Node
 from engine.lint.names import listed
 from engine.lint.operations import check_operation
+from engine.lint.writers import given, relatives, writes
 
 MOST_SIGNATURES = 10
 """Distinct people who sign one gate."""
@@ -50,6 +51,8 @@ def check_approval(context: Context, diagram: Diagram, node: Node) -> None:
     _check_signers(context, diagram, node)
     _check_ways(diagram, node)
     _check_old_decisions(diagram, node)
+    _check_borders(diagram, node)
+    _check_writers(context, node)
 
 
 def _check_signers(context: Context, diagram: Diagram, node: Node) -> None:
@@ -194,6 +197,72 @@ def _check_old_decisions(diagram: Diagram, gate: Node) -> None:
                         "before would count once more.",
                         "Lead it to the gate, or past this gateway.",
                     )
+
+
+def _check_borders(diagram: Diagram, gate: Node) -> None:
+    """No event on the border of a gate, such as the end of a time, leads to what the gate guards without a signature:
+    only over a gate, this one or another, or to an end that cancels."""
+    guarded = _guarded(gate)
+    for border in gate.boundaries:
+        ways = _reached_from(gate.scope.targets(border), over_gates=False)
+        around = [each for each in ways if each in guarded and not _cancels(each)]
+        if around:
+            first = min(around, key=lambda each: (each.step is None, each.step or 0))
+            diagram.report.error(
+                border.xml, "gate-left",
+                f"From {border.name!r} a way leads to {first.name!r} although nobody has signed {gate.name!r}.",
+                "Lead it back to a step before the gate, to another gate, or to an end that cancels the order.",
+            )
+
+
+def _guarded(gate: Node) -> set[Node]:
+    """What an order comes to only once the gate is approved."""
+    approved = _lands(gate, "approve", None)
+    refused = [_lands(gate, "reject", None), *(
+        _lands(gate, "send_back", int(part)) for part in listed(gate.properties.get("sendBackTo", ""))[:50]
+        if part.isdecimal()
+    )]
+    behind = _reached_from([approved] if approved is not None else gate.scope.targets(gate))
+    if approved is None:  # the way depends on more than the decision; what comes later by number is guarded surely
+        behind = {each for each in behind if (each.step or 0) > (gate.step or 10**6)}
+    open_to_all = _reached_from([*_reached_without(gate), *filter(None, refused)], without=gate)
+    return behind - open_to_all - {gate}
+
+
+def _reached_from(nodes: list[Node], *, over_gates: bool = True, without: Node | None = None) -> set[Node]:
+    """These nodes and all that follows them, by flows and borders; gates themselves are reached, and passed only
+    `over_gates`."""
+    seen: set[Node] = set()
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if node not in seen and node is not without:
+            seen.add(node)
+            if over_gates or not node.is_approval:
+                waiting.extend(node.scope.targets(node) + node.boundaries)
+    return seen if over_gates else {node for node in seen if not node.is_approval}
+
+
+def _cancels(node: Node) -> bool:
+    return node.kind == "endEvent" and node.properties.get("cancels") == "true"
+
+
+def _check_writers(context: Context, gate: Node) -> None:
+    """Nothing but the gate itself writes the variable that its decision stands in."""
+    for process in relatives(context, gate.scope.process):
+        if gate.id in given(process):
+            process.diagram.report.error(
+                process.xml, "gate-written",
+                f"startsWith lists {gate.id!r}, the variable in which the decision of {gate.name!r} stands.",
+                "Take it off the list.",
+            )
+        for node in process.diagram.nodes(process):
+            if node is not gate and gate.id in writes(node):
+                process.diagram.report.error(
+                    node.xml, "gate-written",
+                    f"It writes {gate.id!r}, the variable in which the decision of {gate.name!r} stands.",
+                    "Give it another variable, or another id; only the gate writes its own.",
+                )
 
 
 def _reads(flow: Flow, path: str) -> bool:

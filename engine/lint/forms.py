@@ -35,7 +35,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 _UI_KEYS = {
     "ui:order", "ui:widget", "ui:help", "ui:options", "ui:placeholder", "ui:title", "ui:description", "ui:autofocus",
-    "ui:readonly", "ui:disabled", "ui:autocomplete", "ui:emptyValue",
+    "ui:readonly", "ui:disabled", "ui:autocomplete", "ui:emptyValue", "ui:scan",
 }
 _WIDGETS = {"textarea", "radio", "select", "text", "checkbox", "checkboxes", "date", "email", "hidden", "updown"}
 
@@ -340,7 +340,9 @@ def _check_ui_level(report: _JsonReport, ui: dict[str, Any], schema: Any, path: 
     fields = properties if isinstance(properties, dict) else {}
     for key, value in ui.items():
         where = f"{path}/{key}"
-        if key.startswith("ui:"):
+        if key == "ui:scan":
+            _check_scan(report, value, schema, where)
+        elif key.startswith("ui:"):
             _check_ui_key(report, key, value, where, fields)
         elif key == "items" and isinstance(schema, dict) and schema.get("type") == "array" and isinstance(value, dict):
             _check_ui_level(report, value, schema.get("items"), where)
@@ -371,3 +373,26 @@ def _check_ui_key(report: _JsonReport, key: str, value: Any, path: str, fields: 
         report.at(path, "ui-options", "The options are not an object.", 'Write {"rows": 3}.')
     elif key in ("ui:help", "ui:title", "ui:description", "ui:placeholder") and not isinstance(value, str):
         report.at(path, "ui-text", f"{key} is not a text.", "Write it in quotes.")
+
+
+def _check_scan(report: _JsonReport, value: Any, schema: Any, path: str) -> None:
+    """Rows that are counted by scanning: which field is scanned, which counts, and which says into what."""
+    items = schema.get("items") if isinstance(schema, dict) and schema.get("type") == "array" else None
+    columns = items.get("properties") if isinstance(items, dict) else None
+    if not isinstance(columns, dict):
+        report.at(path, "ui-scan", "Only rows are counted by scanning.", "Move it to a list of objects.")
+        return
+    if not isinstance(value, dict) or not {"code", "count"} <= set(value) <= {"code", "count", "group"}:
+        report.at(
+            path, "ui-scan", "It does not say what is scanned and what counts.",
+            'Write {"code": "sku", "count": "quantity"}, and "group" for the field that says into what.',
+        )
+        return
+    for part, kind in (("code", "string"), ("count", "integer"), ("group", "integer")):
+        name = value.get(part)
+        column = columns.get(name) if isinstance(name, str) else None
+        if part in value and (not isinstance(column, dict) or column.get("type") != kind):
+            report.at(
+                f"{path}/{part}", "ui-scan", f"{str(name)[:60]!r} is no field of type {kind} of these rows.",
+                "Name one of them.",
+            )

@@ -12,7 +12,7 @@ from engine.expressions import compile_expression, compile_script, parse_timer
 from engine.findings import local
 from engine.lint.approvals import check_approval
 from engine.lint.model import ACTIVITIES, Context, Diagram, Node, Scope, is_bpmn, spiff, tag, text_of
-from engine.lint.names import check_variable, is_variable
+from engine.lint.names import check_variable, is_variable, listed
 from engine.lint.operations import check_operation, nearest
 from engine.lint.writers import given, operation_of
 from handlers.contract import Operation, Parameter
@@ -23,6 +23,7 @@ _PROPERTIES = {
         "resultVariable", "formContext", "kind", "submits", "sendBackTo", "submission", "signatures", "commits",
         "separateFrom",
     },
+    "serviceTask": {"step", "commits", "requires"},
     "startEvent": {"formJsonSchemaFilename"},
     "endEvent": {"cancels", "commits"},
     "receiveTask": {"step", "accepts", "commits"},
@@ -101,6 +102,13 @@ def _check_properties(diagram: Diagram, node: Node) -> None:
             node.xml, "unknown-property", f"The property {name[:60]!r} is not read here.",
             f"Remove it, or check its spelling; known are {', '.join(sorted(known))}.",
         )
+    gates = {other.id for other in diagram.nodes(node.scope.process) if other.is_approval}
+    for name in listed(node.properties.get("requires", "")):
+        if name not in gates:
+            diagram.report.error(
+                node.xml, "requires", f"requires names {name[:60]!r}, which is no approval of this process.",
+                "List the ids of the approvals that must still hold when the order comes here.",
+            )
     for name in ("cancels", "commits"):
         if node.properties.get(name, "true") not in ("true", "false"):
             diagram.report.error(node.xml, "boolean", f"The property {name} is neither true nor false.", "Write true.")

@@ -1,4 +1,4 @@
-"""The engine's tables as typed models (process_version, instance, task, job, message, event, signature, seal)."""
+"""The engine's tables as typed models (process_version, instance, task, job, message, question, event, signature …)."""
 
 from __future__ import annotations
 
@@ -99,6 +99,10 @@ class Instance(Base):
     )
 
 
+_OPEN = text("state = 'open'")
+_CLAIMED = text("state = 'open' AND assignee IS NOT NULL")
+
+
 class Task(Base):
     """One user task, open or done. Its id is the engine's task id."""
 
@@ -125,14 +129,21 @@ class Task(Base):
     """Why it was opened, when something went another way than usual: a refusal's or a timer's own words."""
     revision: Mapped[int]
     draft: Mapped[bytes | None] = mapped_column(LargeBinary)
+    draft_revision: Mapped[int] = mapped_column(default=0)
+    """Grows with every change of the draft, so that two windows do not overwrite each other."""
+    draft_by: Mapped[str | None] = mapped_column(String(80))
+    """Who saved the draft."""
+    draft_at: Mapped[datetime | None]
     data: Mapped[bytes | None] = mapped_column(LargeBinary)
     completed_by: Mapped[str | None] = mapped_column(String(80))
     completed_at: Mapped[datetime | None]
     __table_args__ = (
-        Index("task_inbox", "team", "due_at", "id", sqlite_where=text("state = 'open'"),
-              postgresql_where=text("state = 'open'")),
-        Index("task_mine", "assignee", "due_at", sqlite_where=text("state = 'open'"),
-              postgresql_where=text("state = 'open'")),
+        Index("task_inbox", "team", "due_at", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        Index("task_due", "due_at", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        Index("task_step", "step", "team", "due_at", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        Index("task_mine", "assignee", "due_at", "id", sqlite_where=_CLAIMED, postgresql_where=_CLAIMED),
+        Index("task_claims", "claimed_at", sqlite_where=_CLAIMED, postgresql_where=_CLAIMED),
+        Index("task_by_order", "business_key"),
         Index("task_by_instance", "instance_id"),
     )
 
@@ -153,7 +164,74 @@ class Signature(Base):
     submission: Mapped[bytes] = mapped_column(LargeBinary)
     version_id: Mapped[int] = mapped_column(ForeignKey("process_version.id"))
     at: Mapped[datetime]
-    __table_args__ = (UniqueConstraint("task_id", "actor"), Index("signature_by_instance", "instance_id"))
+    printed_name: Mapped[str] = mapped_column(String(120))
+    """The person's name as people read it, as it was then."""
+    meaning: Mapped[str] = mapped_column(Text)
+    """The sentence that was signed."""
+    proof: Mapped[str] = mapped_column(String(40))
+    """With what the person proved who they are when they signed: `password`, `password and code`."""
+    on_behalf_of: Mapped[str | None] = mapped_column(String(80))
+    """Whose right was used, under a delegation."""
+    emergency: Mapped[bool]
+    """The gate was opened without its approvers."""
+    void_at: Mapped[datetime | None]
+    """Since when it does not count any more."""
+    void_why: Mapped[str | None] = mapped_column(Text)
+    __table_args__ = (
+        Index("signature_one_each", "task_id", "actor", unique=True, sqlite_where=text("void_at IS NULL"),
+              postgresql_where=text("void_at IS NULL")),
+        Index("signature_by_instance", "instance_id"),
+    )
+
+
+class Delegation(Base):
+    """One person's right to sign, lent to another for a time. Its rows are never deleted."""
+
+    __tablename__ = "delegation"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    principal: Mapped[str] = mapped_column(String(80), index=True)
+    """Whose right it is."""
+    delegate: Mapped[str] = mapped_column(String(80), index=True)
+    """Who may sign for them."""
+    team: Mapped[str] = mapped_column(String(80))
+    """The team as whose member the principal signs."""
+    gates: Mapped[str] = mapped_column(Text)
+    """Ids of the gates it covers, one to a line; empty: every gate that the team signs."""
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(Text)
+    made_by: Mapped[str] = mapped_column(String(80))
+    made_at: Mapped[datetime]
+    revoked_by: Mapped[str | None] = mapped_column(String(80))
+    revoked_at: Mapped[datetime | None]
+
+
+class Alarm(Base):
+    """Something that must not be overlooked: on show until somebody else acknowledges it."""
+
+    __tablename__ = "alarm"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(24))
+    """`override`: a gate was opened without its approvers."""
+    instance_id: Mapped[str] = mapped_column(ForeignKey("instance.id"), index=True)
+    business_key: Mapped[str] = mapped_column(String(80))
+    task_id: Mapped[str] = mapped_column(ForeignKey("task.id"))
+    element: Mapped[str] = mapped_column(String(120))
+    name: Mapped[str] = mapped_column(String(200))
+    team: Mapped[str] = mapped_column(String(80))
+    """Whose gate it is."""
+    raised_by: Mapped[str] = mapped_column(String(80))
+    raised_at: Mapped[datetime]
+    why: Mapped[str] = mapped_column(Text)
+    """In the words of whoever raised it."""
+    acknowledged_by: Mapped[str | None] = mapped_column(String(80))
+    acknowledged_at: Mapped[datetime | None]
+    note: Mapped[str | None] = mapped_column(Text)
+    """What whoever acknowledged it has found."""
+    __table_args__ = (
+        Index("alarm_open", "raised_at", sqlite_where=text("acknowledged_at IS NULL"),
+              postgresql_where=text("acknowledged_at IS NULL")),
+    )
 
 
 class Job(Base):
@@ -240,6 +318,54 @@ class Event(Base):
     """Canonical JSON of detail, before and after."""
     previous: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
+
+
+class JournalEntry(Base):
+    """One line of the journal of the house, chained by hash (`engine.journal`)."""
+
+    __tablename__ = "journal"
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(80))
+    kind: Mapped[str] = mapped_column(String(40))
+    subject: Mapped[str] = mapped_column(String(120), index=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    """Canonical JSON of detail, before and after."""
+    previous: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+_ASKED, _UNREAD = text("state = 'open'"), text("state = 'answered' AND read_at IS NULL")
+
+
+class Question(Base):
+    """A question about an order from one team to another, with its answer."""
+
+    __tablename__ = "question"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    instance_id: Mapped[str] = mapped_column(ForeignKey("instance.id"))
+    business_key: Mapped[str] = mapped_column(String(80))
+    task_id: Mapped[str | None] = mapped_column(ForeignKey("task.id"))
+    """The task from which it was asked."""
+    asked_by: Mapped[str] = mapped_column(String(80))
+    from_team: Mapped[str] = mapped_column(String(80))
+    to_team: Mapped[str] = mapped_column(String(80))
+    to_person: Mapped[str | None] = mapped_column(String(80))
+    """Who of the team is meant; a colleague may answer too."""
+    text: Mapped[str] = mapped_column(Text)
+    asked_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(10))
+    """`open`, `answered` or `withdrawn`."""
+    answered_by: Mapped[str | None] = mapped_column(String(80))
+    answered_at: Mapped[datetime | None]
+    answer: Mapped[str | None] = mapped_column(Text)
+    read_at: Mapped[datetime | None]
+    """When who asked has read the answer."""
+    __table_args__ = (
+        Index("question_open", "to_team", "asked_at", sqlite_where=_ASKED, postgresql_where=_ASKED),
+        Index("question_unread", "asked_by", sqlite_where=_UNREAD, postgresql_where=_UNREAD),
+        Index("question_by_order", "business_key", "asked_at"),
+    )
 
 
 class Seal(Base):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from handlers.balance import balance
+from handlers.balance import balance, balance_of
 from handlers.contract import Call, Fact, FieldError, FormContext, Problem, operation
-from handlers.invoices import newest_invoice
+from handlers.invoices import newest_of, papers_of
 from handlers.money import as_json, format_money, format_rate
 from handlers.orders import ORDER_VARIABLE, load_order, order_variable
 from handlers.payments.rows import BY_HAND, TRANSFER, book, movement, payments_of, to_pay_back
 from handlers.picklists import PAYMENT_METHODS, choices
+from handlers.together import together_signed
 
 # --- resolve payment problem -----------------------------------------------------------------------------------------
 
@@ -128,7 +129,8 @@ def submission(call: Call) -> Mapping[str, Any]:
     No times and no refunds under way, which would change by themselves and make every page stale.
     """
     order = load_order(call.session, call.order)
-    invoice = newest_invoice(call.session, call.order)
+    papers, movements = papers_of(call.session, call.order), payments_of(call.session, call.order)
+    invoice = newest_of(papers)
 
     def money(amount: int) -> Mapping[str, Any]:
         return as_json(amount, order.currency)
@@ -157,8 +159,9 @@ def submission(call: Call) -> Mapping[str, Any]:
         "total": money(invoice.total if invoice else 0),
         "captured": [
             {"method": row.method, "reference": row.reference, "amount": money(row.amount)}
-            for row in payments_of(call.session, call.order)
+            for row in movements
             if row.kind == "capture" and row.state == "done"
         ],
-        "due": money(balance(call.session, call.order).due),
+        "due": money(balance_of(papers, movements).due),
+        **together_signed(call, order),
     }

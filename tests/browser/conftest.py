@@ -14,6 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from flask import Flask
 from werkzeug.serving import make_server
 
 import app
@@ -54,6 +55,7 @@ class Served:
 
     address: str
     shop: Shop
+    app: Flask
 
     def task(self, order: str) -> str:
         """The path of the order's open task."""
@@ -80,34 +82,40 @@ def served(var: Path) -> Iterator[Served]:
     clock = MovableClock(datetime(2026, 11, 23, 8, 31, tzinfo=UTC))
     parts = app.build(load(var=var, demo=True), clock=clock)
     app.prepare(parts)
-    server = make_server("127.0.0.1", 0, app.create_app(parts=parts), threaded=True)
+    web = app.create_app(parts=parts)
+    server = make_server("127.0.0.1", 0, web, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     with patch.object(guard, "PATIENCE", 50):  # a machine that is busy with other tests gives a check little time
-        yield Served(f"http://127.0.0.1:{server.server_port}", Shop(parts, clock))
+        yield Served(f"http://127.0.0.1:{server.server_port}", Shop(parts, clock), web)
     server.shutdown()
     thread.join()
     parts.database.dispose()
+
+
+def furnished(running: Served) -> Site:
+    """The installation with orders at known places."""
+    shop = running.shop
+    back = shop.places_order(name="Northgate School")
+    back.is_decided("approve_reservation", "send_back", comment="Take it from Malaysia.", step=3)
+    made = {
+        "packing": shop.places_order(name="Hansen & Söhne").goes_to("package_products").number,
+        "gate": shop.places_order(name="Lumen Optics").number,
+        "sent_back": back.number,
+        "pickup": shop.places_order(name="Atelier Dubois").goes_to("confirm_pickup").number,
+        "cancelled": shop.places_order(name="Ama Boateng").is_cancelled().number,
+        "closed": shop.places_order(name="Penang Marine").goes_to_its_end().number,
+        "doubtful": shop.places_order(name="Sofia Marques", phone="12").number,
+    }
+    shop.clock.advance(hours=1)
+    return Site(running.address, shop, running.app, **made)
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One installation for all tests of the folder; a test that changes an order places its own."""
     with served(tmp_path_factory.mktemp("var")) as running:
-        shop = running.shop
-        back = shop.places_order(name="Northgate School")
-        back.is_decided("approve_reservation", "send_back", comment="Take it from Malaysia.", step=3)
-        made = {
-            "packing": shop.places_order(name="Hansen & Söhne").goes_to("package_products").number,
-            "gate": shop.places_order(name="Lumen Optics").number,
-            "sent_back": back.number,
-            "pickup": shop.places_order(name="Atelier Dubois").goes_to("confirm_pickup").number,
-            "cancelled": shop.places_order(name="Ama Boateng").is_cancelled().number,
-            "closed": shop.places_order(name="Penang Marine").goes_to_its_end().number,
-            "doubtful": shop.places_order(name="Sofia Marques", phone="12").number,
-        }
-        shop.clock.advance(hours=1)
-        yield Site(running.address, shop, **made)
+        yield furnished(running)
 
 
 @pytest.fixture(scope="session")
@@ -132,12 +140,16 @@ def sessions() -> dict[str, Any]:
 
 @pytest.fixture
 def opened(chromium: Any, site: Site, sessions: dict[str, Any]) -> Iterator[Open]:
-    """`opened("sales", width=390, dark=True)`: a page of a person who is signed in. Nothing may go to the console."""
+    """`opened("sales", width=390, dark=True)`: a page of a person who is signed in; `phone=True`: on a phone, by touch.
+    Nothing may go to the console."""
     contexts, complaints = [], []
 
-    def open_page(name: str | None, *, width: int = 1440, dark: bool = False, scripts: bool = True) -> Any:
+    def open_page(
+        name: str | None, *, width: int = 1440, dark: bool = False, scripts: bool = True, phone: bool = False
+    ) -> Any:
+        size = {"width": 390, "height": 844} if phone else {"width": width, "height": 900}
         context = chromium.new_context(
-            base_url=site.address, viewport={"width": width, "height": 900}, java_script_enabled=scripts,
+            base_url=site.address, viewport=size, has_touch=phone, is_mobile=phone, java_script_enabled=scripts,
             color_scheme="dark" if dark else "light", reduced_motion="reduce", storage_state=sessions.get(name or ""),
         )  # fmt: skip
         contexts.append(context)

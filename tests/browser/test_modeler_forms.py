@@ -11,7 +11,7 @@ import pytest
 from engine.decisions import Decision, read_decision
 from engine.views import Actor, DraftView
 from tests.browser.conftest import Open, Site
-from tests.browser.test_look import _violations
+from tests.browser.test_look import violations
 
 ANALYST = Actor("analyst", frozenset({"analysts"}))
 TABLE = "processes/courier_choice.dmn"
@@ -78,7 +78,7 @@ def test_a_field_is_added_seen_tried_and_saved(opened: Open, site: Site, draft: 
     page.wait_for_selector("#preview-body [role=alert]")
     assert "Enter a whole number." in page.text_content("#f-gift_ribbons-err")
     assert page.evaluate("document.activeElement.matches('[role=alert]')")
-    assert _violations(page) == []
+    assert violations(page) == []
 
     page.fill("#preview input[name='/gift_ribbons']", "2")
     page.click("#preview .actions .primary")
@@ -214,5 +214,5 @@ def test_the_pages_are_accessible_and_fit(opened: Open, draft: DraftView, part: 
     """axe finds nothing, light and dark, and a phone scrolls nothing sideways."""
     page = opened_at(opened, f"/modeler/{draft.id}/{part}", width=width, dark=dark)
 
-    assert _violations(page) == []
+    assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width

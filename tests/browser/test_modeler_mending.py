@@ -162,7 +162,7 @@ def test_a_diagram_of_another_tool_is_made_executable(opened: Open, site: Site) 
 
         expect(problems.get_by_role("heading")).to_contain_text("It can run")
         problems.get_by_role("button", name="All problems").click()
-        assert not page.locator("#problems .state.bad").count()
+        expect(page.locator("#problems .state.bad")).to_have_count(0)
         assert not [one for one in site.shop.engine.check_draft(draft.id) if one.severity == "error"]
 
 

@@ -145,8 +145,36 @@ def test_cancelling_asks_in_a_dialog(opened: Open, site: Site) -> None:
     expect(page.locator(".notice.good")).to_contain_text(f"{order} is being cancelled.")
 
 
+def test_the_gates_are_walked_by_keys(opened: Open, site: Site) -> None:
+    """j and n lead to the next approval, k to the one before; n goes on from the last to the first; not while one
+    writes."""
+    for name in ("Sofia Marques", "Ama Boateng"):
+        site.shop.clock.advance(minutes=1)
+        last = site.shop.places_order(name=name).number
+    page = opened("stock-approver-2")
+    page.goto(site.task(last))
+    page.keyboard.press("k")
+    expect(page.locator(".crumb")).not_to_contain_text(last)
+    before = page.url
+    page.get_by_label("Reason").press("j")
+    expect(page.get_by_label("Reason")).to_have_value("j")
+    page.get_by_label("Reason").blur()
+
+    page.keyboard.press("j")
+    expect(page.locator(".crumb")).to_contain_text(last)
+    page.keyboard.press("j")
+    expect(page.get_by_role("link", name="First")).to_be_visible()
+    page.keyboard.press("n")
+    expect(page.get_by_role("link", name="Previous")).to_have_count(0)
+    page.goto(before)
+    page.keyboard.press("n")
+    expect(page.locator(".crumb")).to_contain_text(last)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_contain_text("The next approval that waits for you")
+
+
 def test_the_button_of_a_gate_says_what_it_does(opened: Open, site: Site) -> None:
-    """Before it is pressed."""
+    """Before it is pressed, beside the sentence that is signed."""
     page = opened("stock-approver")
     page.goto(site.task(site.gate))
 
@@ -154,6 +182,8 @@ def test_the_button_of_a_gate_says_what_it_does(opened: Open, site: Site) -> Non
     page.select_option("#send_back_to", "3")
 
     expect(page.locator("[data-sign]")).to_have_text("Sign: send back to step 3")
+    meaning = "“I have checked what is submitted from steps 3 and 4 and send it back.”"
+    expect(page.locator("#decide")).to_contain_text(meaning)
 
 
 def test_a_task_is_done_without_scripts(opened: Open, site: Site) -> None:

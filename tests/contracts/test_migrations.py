@@ -7,12 +7,14 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import create_engine, event, insert, inspect, make_url, select, text
+from sqlalchemy import column, create_engine, event, insert, inspect, make_url, select, text
+from sqlalchemy import table as sqlalchemy_table
 from sqlalchemy.exc import OperationalError
 
 import app
@@ -23,6 +25,7 @@ from engine.store.database import Database
 from settings import load
 from tests.conftest import NO_POSTGRES, POSTGRES
 from tests.scenarios.shop import Shop
+from web import accounts
 
 ROOT = Path(migrations.__file__).parent.parent
 Empty = Callable[[], Database]
@@ -183,6 +186,28 @@ def test_a_database_with_orders_moves_forward(empty: Empty, tmp_path: Path) -> N
     assert engine.verify_audit() == []
 
 
+def test_tokens_of_before_have_an_end_afterwards(empty: Empty) -> None:
+    """They go on for 90 days, for everything as before; people stay."""
+    database = empty()
+    _upgrade_to(database, "0005")
+    with database.write() as session:
+        session.execute(text(
+            "INSERT INTO user_account (name, display_name, password_hash, teams, active, session_epoch) "
+            "VALUES ('kim', 'Kim', 'x', '[\"sales\"]', true, 3)"
+        ))
+        session.execute(text(
+            "INSERT INTO api_token (hash, \"user\", created_at) VALUES ('abc', 'kim', '2026-01-05 08:00:00')"
+        ))
+
+    migrations.upgrade(database)
+
+    with database.read() as session:
+        [token] = accounts.tokens_of(session, "kim")
+    lasts = token.expires_at - datetime.now(UTC)
+    assert timedelta(days=89) < lasts <= timedelta(days=90)
+    assert (token.scopes, token.label, token.revoked_at) == (["all"], "", None)
+
+
 def _installation(database: Database, folder: Path) -> app.Parts:
     parts = app.build(load(var=folder / "var", demo=True, database_url=database.url.render_as_string(False)))
     parts.database.dispose()
@@ -196,18 +221,27 @@ def _upgrade_to(database: Database, revision: str) -> None:
     command.upgrade(config, revision)
 
 
+GONE: dict[str, Any] = {"session_epoch": 1}
+"""Columns that a later version dropped, with what stood in them."""
+
+
 def _copy(source: Database, target: Database) -> dict[str, list[dict[str, Any]]]:
-    """Puts every row into tables that know fewer columns; returns what was put there, as it stands there."""
+    """Puts every row into tables that know other columns; returns what was put there and is to stay, as it stands."""
     found = inspect(target.engine)
     copied = {}
     for table in (table for metadata in migrations.METADATA for table in metadata.sorted_tables):
         if not found.has_table(table.name):
             continue
-        names = [f'"{column["name"]}"' for column in found.get_columns(table.name)]
-        columns = ", ".join(names)
+        names = [column["name"] for column in found.get_columns(table.name)]
+        kept = [name for name in names if name not in GONE]
+        lost = {name: GONE[name] for name in names if name in GONE}
+        old = sqlalchemy_table(
+            table.name, *(column(name, table.c[name].type) for name in kept), *(column(name) for name in lost)
+        )
+        columns = ", ".join(f'"{name}"' for name in kept)
         with source.read() as reading, target.write() as writing:
-            for row in reading.execute(select(*(table.c[name.strip('"')] for name in names))).mappings():
-                writing.execute(insert(table).values(**row))
+            for row in reading.execute(select(*(table.c[name] for name in kept))).mappings():
+                writing.execute(insert(old).values({**row, **lost}))
             copied[table.name] = [
                 dict(row) for row in writing.execute(text(f'SELECT {columns} FROM "{table.name}"')).mappings()
             ]

@@ -26,6 +26,10 @@ from tests.contracts.test_migrations import Empty, empty, schema
 
 __all__ = ["empty"]
 OLDER = migrations.known()[:-1]
+TRIED = sorted({OLDER[0], "0002", "0004", OLDER[-1]})
+"""The long way, those of versions that were in use, and the last step; every way goes through the revisions between."""
+GONE = {"user_account": {"session_epoch": 1}}
+"""What a row had to have in older tables."""
 SEED = 7
 
 
@@ -82,8 +86,9 @@ def put(filled: Path, database: Database, revision: str) -> None:
             columns = [column for column in model.columns if column.name in there.get(model.name, ())]
             if not columns:
                 continue
-            rows = [dict(row) for row in old.execute(select(*columns)).mappings()]
-            table = Table(model.name, MetaData(), *(Column(c.name, c.type) for c in columns))
+            gone = {name: value for name, value in GONE.get(model.name, {}).items() if name in there[model.name]}
+            rows = [{**row, **gone} for row in old.execute(select(*columns)).mappings()]
+            table = Table(model.name, MetaData(), *(Column(c.name, c.type) for c in columns), *map(Column, gone))
             if rows:
                 new.execute(insert(table), rows)
             if rows and not database.is_sqlite and isinstance(rows[0].get("id"), int):
@@ -100,7 +105,7 @@ def lines(database: Database) -> tuple[int, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("revision", OLDER)
+@pytest.mark.parametrize("revision", TRIED)
 def test_orders_of_an_older_revision_go_on(filled: Path, empty: Empty, tmp_path: Path, revision: str) -> None:
     """What a demo has left is migrated in place; it has the models' tables, and every order comes to its end."""
     database, modelled = empty(), empty()

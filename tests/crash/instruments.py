@@ -24,7 +24,8 @@ from tests.crash.points import COMMANDS, Points, after_commit, before_commit
 _COMMAND: ContextVar[str] = ContextVar("command", default="")
 _OPERATION: ContextVar[str] = ContextVar("operation", default="")
 METHODS = {
-    "start": "start", "complete": "complete", "decide": "decide", "deliver": "deliver", "cancel": "cancel",
+    "start": "start", "complete": "complete", "decide": "decide", "decide_many": "decide", "override": "decide",
+    "deliver": "deliver", "cancel": "cancel",
     "claim": "claim", "release": "release", "assign": "assign", "save_task_draft": "draft", "_claim": "take",
     "_fail": "fail", "retry": "retry", "_keep": "keep form", "_keep_decision": "keep decision",
     "_keep_message": "keep message", "resolve": "resolve", "set_aside": "set aside", "put_back": "put back",

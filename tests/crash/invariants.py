@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app import Parts
 from demo.tally import broken
+from engine.codec import unpack
 from engine.store.tables import Event, Instance, Job, Task
 from handlers.couriers.embedded import EmbeddedCourier
 from handlers.couriers.ledger import Entry
@@ -144,6 +145,13 @@ def _mails(session: Session, outbox: Path) -> Iterator[str]:
             yield f"mails: {mail.message_id} is still {mail.state}"
         if mail.state == "sent" and mail.message_id not in sent:
             yield f"mails: {mail.message_id} never left"
+    for job in session.scalars(select(Job).where(Job.operation == "staff.mail")):
+        message_id = unpack(job.arguments)["message_id"]
+        known.add(message_id)
+        if job.state != "done":
+            yield f"mails: {message_id} to colleagues is still {job.state}"
+        elif message_id not in sent and unpack(job.result)["value"]["sent"]:
+            yield f"mails: {message_id} to colleagues never left"
     for message_id in sent - known:
         yield f"mails: {message_id} was sent, and our books have no such mail"
 

@@ -34,6 +34,7 @@ CALLS = {
     "payment.confirm_refunds": ("payments.refund",),
     "payment.refund": ("payments.refund",),
     "shipping.create_label": ("renderer.pdf", "files.put"),
+    "staff.mail": ("mail.send",),
 }
 """What the performing of each external operation calls: between two of them, one has been done and not the other."""
 SELDOM = ("courier.track", "courier.find", "payments.find")

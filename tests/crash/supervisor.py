@@ -131,7 +131,9 @@ class Supervisor:
         migrations.upgrade(parts.database)
         app.install(parts)
         with parts.engine.transaction() as session:
-            demo_users(session)
+            demo_users(session, parts.engine.note_in_journal)
+            for user in users(session):
+                user.email = f"{user.name}@waybill.example"  # so that late work is told by mail
             take_catalogue(session, demo_catalogue(), self.clock.now())
         return parts
 

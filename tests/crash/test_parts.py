@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from app import Parts
 from settings import ROOT
 from tests.crash.instruments import METHODS
@@ -38,6 +40,18 @@ def test_every_command_of_people_is_a_method_that_the_api_calls(parts: Parts) ->
 
     assert set(METHODS.values()) <= set(COMMANDS)
     assert by_people <= named
+
+
+def test_every_way_to_sign_has_the_points_of_a_decision() -> None:
+    """Several gates at once are decisions one after the other, and an emergency is one; other calls about gates move no
+    order."""
+    text = (ROOT / "web" / "api" / "gates.py").read_text() + (ROOT / "web" / "api" / "tasks.py").read_text()
+    moves_none = {"acknowledge_alarm", "alarms", "delegate", "delegations", "revoke_delegation"}
+
+    about_gates = set(re.findall(r"engine\.(\w*decide\w*|override\w*|\w*delegat\w*|\w*alarm\w*)\(", text))
+
+    assert {method for method in about_gates - moves_none if METHODS.get(method) != "decide"} == set()
+    assert {"decide", "decide_many", "override"} <= about_gates
 
 
 def test_what_recovers_each_command_is_written_down() -> None:

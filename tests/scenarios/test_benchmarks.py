@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import changing, throughput
+from benchmarks import changing, inbox, throughput
 
 
 @pytest.mark.slow
@@ -15,6 +15,8 @@ def test_the_tables_are_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     monkeypatch.setattr(bench, "ORDERS", 1)
     monkeypatch.setattr(changing, "LIVE", 12)
     monkeypatch.setattr(changing, "MOVED", 6)
+    monkeypatch.setattr(inbox, "TASKS", 300)
+    monkeypatch.setattr(inbox, "TIMES", 1)
     monkeypatch.setattr(throughput, "ORDERS", 1)
     monkeypatch.setattr(throughput, "RUNS", 1)
     monkeypatch.setattr(throughput, "WORKERS", (1, 2))
@@ -26,4 +28,5 @@ def test_the_tables_are_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         assert printed.count(row) == 2
     assert "1 commit " in printed
     assert "6 moved" in printed
+    assert "the inbox, one team" in printed
     assert "jobs a second" in printed or "no PostgreSQL answers" in printed

@@ -16,15 +16,15 @@ from tests.scenarios.shop import PEOPLE, OrderHandle, Shop
 MOST = 20
 """Statements of a command that completes a user task or decides a gate."""
 COUNTS = {
-    "start": 32,
-    "complete correct_details": 16,
-    "complete resolve_shortage": 19,
+    "start": 33,
+    "complete correct_details": 17,
+    "complete resolve_shortage": 20,
     "decide approve_reservation": 20,
     "decide approve_payment": 15,
     "complete resolve_payment": 12,
     "complete prepare_shipment": 16,
     "complete package_products": 16,
-    "complete choose_courier": 13,
+    "complete choose_courier": 20,
     "complete confirm_pickup": 20,
     "complete handle_exception": 19,
     "complete ask_for_proof": 10,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from engine import journal
 from engine.audit import stored_events
 from engine.codec import pack
 from engine.housekeeping import Housekeeping
@@ -41,7 +42,45 @@ def sql(shop: Shop, *statements: str, **values: Any) -> None:
 def heads(shop: Shop) -> list[list[list[Any]]]:
     """What each seal holds."""
     with shop.engine.reading() as session:
-        return [seal["heads"] for seal in stored_seals(session)]
+        found = [seal["heads"] for seal in stored_seals(session)]
+    assert all(each[-1][0] == "journal" for each in found), "every seal holds the head of the journal"
+    return [each[:-1] for each in found]
+
+
+def test_a_seal_shows_that_the_end_of_the_journal_was_cut_off(shop: Shop) -> None:
+    """No other row says where the journal ends; a changed line is seen without a seal."""
+    shop.engine.seal()
+    assert shop.engine.verify_audit() == []
+    with shop.engine.transaction() as session:
+        last = session.execute(text("SELECT max(seq) FROM journal")).scalar_one()
+        session.execute(text("DELETE FROM journal WHERE seq = :seq"), {"seq": last})
+        session.execute(text("UPDATE journal SET actor = 'nobody' WHERE seq = 2"))
+
+    found = shop.engine.verify_audit()
+
+    assert any(f"journal: event {last}: is missing" in fault for fault in found)
+    assert any("journal: event 2: its content does not match its hash" in fault for fault in found)
+
+
+def test_a_long_journal_is_read_a_page_at_a_time(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole, and then with a changed line on a later page; verifying and exporting hold a page in memory."""
+    pages: list[int] = []
+    read = journal._page
+    monkeypatch.setattr(journal, "PAGE", 2)
+    monkeypatch.setattr(journal, "_page", lambda session, seqs: pages.append(len(seqs)) or read(session, seqs))
+    with shop.engine.transaction() as session:
+        for number in range(5):
+            shop.engine.note_in_journal(session, "ann", "noted", f"line {number}")
+
+    assert shop.engine.verify_audit() == []
+    last = shop.engine.journal().items[0].seq
+    assert (sum(pages), max(pages)) == (last, 2)
+    lines = list(shop.engine.export_audit())
+    assert sum(b'"process":"journal"' in line for line in lines) == last
+
+    sql(shop, f"UPDATE journal SET subject = 'other' WHERE seq = {last - 1}")
+    [fault] = shop.engine.verify_audit()
+    assert fault == f"journal: event {last - 1}: its content does not match its hash; the row was changed."
 
 
 def test_a_seal_holds_what_changed_since_the_seal_before(shop: Shop, order: OrderHandle) -> None:

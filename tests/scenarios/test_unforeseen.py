@@ -217,16 +217,19 @@ def test_a_form_whose_pick_lists_cannot_be_read_is_kept_too(shop: Shop) -> None:
 def test_a_form_that_leads_into_a_broken_decision_is_kept(shop: Shop) -> None:
     """A table or condition of the diagram that cannot be evaluated is not the fault of who filled in the form."""
     order = shop.places_order(phone="12")
-    correct = shop.shipped("customer.correct")
-    shop.replaces("customer.correct", lambda call, form: correct(call, form) and {"stock_region": "europe"})
+    reserve = shop.shipped("inventory.reserve")
+    lacking = "ordered_together"
+    shop.replaces("inventory.reserve", lambda call, region: {
+        name: value for name, value in reserve(call, region).items() if name != lacking
+    })
 
     order.does("correct_details")
 
     [incident] = order.incidents()
     assert (incident.kind, incident.element) == ("form", "correct_details")
-    assert "order.total" in incident.error
+    assert "reservation.ordered_together" in incident.error
     assert shop.stock("product-a") == (380, 0), "the command was taken back whole"
-    shop.replaces("customer.correct", None)
+    shop.replaces("inventory.reserve", None)
     retry(shop, order)
     assert order.open_elements() == ["approve_reservation"]
 

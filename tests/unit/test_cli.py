@@ -218,7 +218,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, command: str) -> None
 
 def test_a_person_gets_a_token_and_nothing_else_is_printed() -> None:
     """`TOKEN=$(waybill token create --user kim)` works in a script."""
-    added = waybill("users", "add", "kim", "--team", "sales", "--team", "finance", "--password", "long enough")
+    added = waybill("users", "add", "kim", "--team", "sales", "--team", "finance", "--password", "long enough!")
     made = waybill("token", "create", "--user", "kim")
 
     assert (added.exit_code, added.stdout) == (0, "kim can sign in.\n")
@@ -229,26 +229,26 @@ def test_a_person_gets_a_token_and_nothing_else_is_printed() -> None:
 
 def test_a_password_can_be_piped_in() -> None:
     """A password on a command line is seen by everybody on the machine; in a pipe it is not."""
-    assert waybill("users", "add", "kim", "--team", "sales", given="long enough\n").exit_code == 0
+    assert waybill("users", "add", "kim", "--team", "sales", given="long enough!\n").exit_code == 0
     assert "0 characters" in waybill("users", "add", "lee", "--team", "sales").stderr
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    (("kim", "--password", "long enough", "--team", "sales"), "There is already a user kim."),
-    (("Kim Lee", "--password", "long enough", "--team", "sales"), "'Kim Lee' is not a user name"),
-    (("", "--password", "long enough", "--team", "sales"), "'' is not a user name"),
-    (("k" * 200, "--password", "long enough", "--team", "sales"), "is not a user name"),
-    (("lee", "--password", "long enough", "--team", "pirates"), "There is no team pirates. The teams are sales, ware"),
-    (("lee", "--password", "short", "--team", "sales"), "The password has 5 characters; give 8 to 1000"),
+    (("kim", "--password", "long enough!", "--team", "sales"), "There is already a user kim."),
+    (("Kim Lee", "--password", "long enough!", "--team", "sales"), "'Kim Lee' is not a user name"),
+    (("", "--password", "long enough!", "--team", "sales"), "'' is not a user name"),
+    (("k" * 200, "--password", "long enough!", "--team", "sales"), "is not a user name"),
+    (("lee", "--password", "long enough!", "--team", "pirates"), "There is no team pirates. The teams are sales, ware"),
+    (("lee", "--password", "short", "--team", "sales"), "The password has 5 characters; give 8 or more"),
     (("lee", "--password", "x" * 5000, "--team", "sales"), "The password has 5000 characters"),
-    (("lonesome", "--password", "Lonesome", "--team", "sales"), "The password is the user name."),
+    (("lonesome-anna", "--password", "Lonesome-Anna", "--team", "sales"), "The password is the user name."),
     (("lee", "--password", "with\x07bell", "--team", "sales"), "cannot be typed"),
-    (("lee", "--password", "long enough", "--team", "sales", "--display-name", "x" * 121), "A display name is a line"),
-    (("lee", "--password", "long enough", "--team", "sales", "--display-name", "\x1b[31mred"), "A display name is"),
+    (("lee", "--password", "long enough!", "--team", "sales", "--display-name", "x" * 121), "A display name is a line"),
+    (("lee", "--password", "long enough!", "--team", "sales", "--display-name", "\x1b[31mred"), "A display name is"),
 ])  # fmt: skip
 def test_a_person_who_cannot_be_added_is_told_in_a_line(arguments: tuple[str, ...], said: str) -> None:
     """Duplicate and odd names, weak passwords, unknown teams; nobody is added."""
-    waybill("users", "add", "kim", "--team", "sales", "--password", "long enough")
+    waybill("users", "add", "kim", "--team", "sales", "--password", "long enough!")
 
     result = waybill("users", "add", *arguments)
 
@@ -264,6 +264,33 @@ def test_nobody_has_a_token_of_somebody_unknown() -> None:
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "There is no user ghost. See them with: waybill users list\n"
+
+
+def test_a_token_is_listed_and_revoked_by_its_id() -> None:
+    """The list has no secret in it; what is revoked is revoked once."""
+    waybill("users", "add", "kim", "--team", "sales", "--password", "long enough! to do")
+    made = waybill("token", "create", "--user", "kim", "--scope", "read", "--days", "7", "--label", "Scanner").stdout
+
+    listed = waybill("token", "list").stdout
+    token_id = listed.split()[0]
+    assert made.strip() not in listed
+    assert re.fullmatch(r"[0-9a-f]{12}  kim  read  until [\d-]+  never used  Scanner\n", listed)
+
+    assert waybill("token", "revoke", token_id).stdout == "The token of kim works no longer.\n"
+    assert "revoked" in waybill("token", "list", "--user", "kim").stdout
+    again = waybill("token", "revoke", token_id)
+    assert (again.exit_code, again.stderr.count("\n")) == (1, 1)
+    assert f"There is no token {token_id} that works." in again.stderr
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(("--days", "0"), 1), (("--days", "400"), 1), (("--scope", "x"), 2)])
+def test_a_token_has_an_end_and_known_scopes(arguments: tuple[str, ...], code: int) -> None:
+    """Nothing is printed that a script could take for a token."""
+    waybill("users", "add", "kim", "--team", "sales", "--password", "long enough! to do")
+
+    result = waybill("token", "create", "--user", "kim", *arguments)
+
+    assert (result.exit_code, result.stdout) == (code, "")
 
 
 # --- operations -------------------------------------------------------------------------------------------------------

@@ -146,6 +146,12 @@ def test_a_file_that_is_no_form_is_refused(data: bytes, rule: str) -> None:
         ({"sku": {"ui:html": "<b>"}}, "/sku/ui:html", "ui-key"),
         ({"sku": {"ui:help": 5}}, "/sku/ui:help", "ui-text"),
         ({"sku": {"ui:options": 5}}, "/sku/ui:options", "ui-options"),
+        ({"sku": {"ui:scan": {"code": "sku", "count": "quantity"}}}, "/sku/ui:scan", "ui-scan"),
+        ({"ui:scan": {"code": "sku", "count": "quantity"}}, "/ui:scan", "ui-scan"),
+        ({"items": {"ui:scan": "sku"}}, "/items/ui:scan", "ui-scan"),
+        ({"items": {"ui:scan": {"code": "sku"}}}, "/items/ui:scan", "ui-scan"),
+        ({"items": {"ui:scan": {"code": "gone", "count": "quantity"}}}, "/items/ui:scan/code", "ui-scan"),
+        ({"items": {"ui:scan": {"code": "sku", "count": ["sku"]}}}, "/items/ui:scan/count", "ui-scan"),
     ],
 )
 def test_a_ui_schema_speaks_of_fields_that_exist(changes: Form, path: str, rule: str) -> None:

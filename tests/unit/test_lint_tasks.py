@@ -175,6 +175,58 @@ def test_a_way_around_a_gate_is_a_warning() -> None:
     assert ("read-too-early", "error") in found  # whoever comes this way has no reservation to look at
 
 
+def timed(target: str) -> dict[str, bytes]:
+    """The gate with a time on its border, at whose end the order goes on to an element."""
+    end = (
+        '<bpmn:boundaryEvent id="unsigned" name="Not signed" attachedToRef="sign"><bpmn:timerEventDefinition '
+        'id="unsigned_timer"><bpmn:timeDuration>"P2D"</bpmn:timeDuration></bpmn:timerEventDefinition>'
+        "</bpmn:boundaryEvent>"
+    )
+    return spoiled(flow("reserve", "look_up"), end + flow("unsigned", target) + flow("reserve", "look_up"))
+
+
+@pytest.mark.parametrize("target", ["wait", "count", "sending", "done"])
+def test_time_is_no_approval(target: str) -> None:
+    """However far behind the gate it leads: what nobody signed does not go on by itself."""
+    files = timed(target)
+    if target == "count":  # over something that the gate does not guard
+        files[DIAGRAM] = files[DIAGRAM].replace(flow("count", "reminded").encode(), flow("count", "wait").encode())
+
+    found = {(each.rule, each.severity) for each in findings_of(files) if each.element == "unsigned"}
+
+    assert ("gate-left", "error") in found
+
+
+@pytest.mark.parametrize("target", ["reserve", "rejected", "take_order"])
+def test_when_nobody_signs_in_time_the_order_goes_back_or_is_cancelled(target: str) -> None:
+    """Back to before the gate, over it once more, or to an end that cancels."""
+    assert "gate-left" not in {each.rule for each in findings_of(timed(target))}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "element"),
+    [
+        ('id="stock.reserve" resultVariable="reservation"', 'id="stock.reserve" resultVariable="sign"', "reserve"),
+        ('name="resultVariable" value="order"', 'name="resultVariable" value="sign"', "take_order"),
+        ("<bpmn:script>reminders = 1", '<bpmn:script>sign = "approve"', "count"),
+        ("messageVariable>payment<", "messageVariable>sign<", "wait"),
+        ("calledDecisionId>signers<", "calledDecisionId>sign<", "look_up"),
+        ('name="cancellation" value="parcel_undo"', 'name="startsWith" value="sign"', "parcel"),
+    ],
+)  # fmt: skip
+def test_only_the_gate_writes_its_decision(old: str, new: str, element: str) -> None:
+    """Else an approval could come from a form, a message, a script or whoever starts the process."""
+    assert "gate-written" in rules(findings_of(spoiled(old, new)), element)
+
+
+def test_neither_does_a_process_that_it_calls() -> None:
+    """That one reads and writes the same variables."""
+    files = spoiled('<bpmn:endEvent id="done"/>', '<bpmn:endEvent id="done"/><bpmn:callActivity id="more" '
+                    'calledElement="parcel_undo"/>')
+    files[UNDO] = files[UNDO].replace(b'resultVariable="reservation"', b'resultVariable="sign"')
+    assert "gate-written" in rules(findings_of(files), "release")
+
+
 def test_a_user_task_without_a_name_is_a_warning() -> None:
     """The inbox shows names."""
     [finding] = findings_of(spoiled(' name="Take order"', ""))

@@ -31,6 +31,8 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     ("WAYBILL_WEBHOOK_SECRET", "#"), ("WAYBILL_WEBHOOK_SECRET", "whsec_"), ("WAYBILL_WEBHOOK_SECRET", "whsec_hush1"),
     ("WAYBILL_SMTP_URL", "http://u:hush@host"), ("WAYBILL_SMTP_URL", "smtp://u:hush/@host"),
     ("WAYBILL_PUBLIC_URL", "orders.example.com"), ("WAYBILL_PUBLIC_URL", "https://[bad"),
+    ("WAYBILL_TIME_ZONE", "Berlin"), ("WAYBILL_TIME_ZONE", "../etc/passwd"),
+    ("WAYBILL_LOCALE", "english"), ("WAYBILL_LOCALE", "de_DE"), ("WAYBILL_LOCALE", "en_US.UTF-8"),
     ("WAYBILL_BROKER_URL", "nonsense"), ("WAYBILL_BROKER_URL", "redis://u:hush@host"),
     ("WAYBILL_BROKER_URL", "amqp://u:hush@"), ("WAYBILL_BROKER_URL", "amqp://u:hush@host:abc"),
     ("WAYBILL_BROKER_URL", "amqp://u:hush@[bad"),

@@ -41,7 +41,7 @@ CONTRACT = {
     ("get", "/processes/{key}/migrations/{id}"),
 }  # fmt: skip
 """Calls that others build on. A call is never taken out of here."""
-MAY_BE_EMPTY = {"/processes/{key}/versions/{version}/consent", "/drafts/{id}/check"}
+MAY_BE_EMPTY = {"/delegations/{id}/revoke", "/processes/{key}/versions/{version}/consent", "/drafts/{id}/check"}
 """Calls whose body may be left out."""
 
 

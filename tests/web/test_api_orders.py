@@ -371,7 +371,7 @@ def test_a_paper_is_fetched_as_it_was_made(each_world: World) -> None:
     assert [(document["name"], document["size"]) for document in listed] == [("invoice.pdf", 6)]
 
 
-@pytest.mark.parametrize("name", ["label.zpl", "evidence.json", "invoice.xml", "passwd", "..%2F..%2Fsettings.py"])
+@pytest.mark.parametrize("name", ["label.zpl", "credit-note.pdf", "invoice.xml", "passwd", "..%2F..%2Fsettings.py"])
 def test_a_paper_that_is_not_made_is_404(world: World, name: str) -> None:
     """Not yet made, never made, or no paper at all."""
     answer = world.of("owner").get(f"/orders/{world.place()}/documents/{name}")

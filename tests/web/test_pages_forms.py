@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from handlers.contract import FieldError
 from web import forms
 from web.pages.submissions import changes, describe
-from web.text import Times, duration, label, money, weight
+from web.text import label, money, weight
+from web.times import Times, duration
 
 SCHEMA = {
     "type": "object",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers.tables import Order
 from tests.web.api_world import World
 from tests.web.visitor import Page, Visitor, as_inputs, example, open_task, visitor
 from web import accounts
@@ -68,7 +69,7 @@ def test_guessing_the_password_of_a_signature_is_stopped(world: World) -> None:
 
     page = decides(who, task, decision="approve")
 
-    assert "Too many wrong passwords" in page.text
+    assert "Too many wrong tries" in page.text
     assert open_task(world, order) == task
 
 
@@ -106,6 +107,36 @@ def test_a_stale_page_signs_nothing(world: World) -> None:
     assert "has changed since you opened this page" in page.text
     assert page.value("snapshot") != "0" * 64
     assert open_task(world, order) == task
+
+
+def test_whoever_comes_second_reads_who_decided(world: World) -> None:
+    """By name, and that their own decision was not taken."""
+    _, task = order_at_gate(world)
+    ravi = visitor(world, "stock-approver-2")
+    open_page = ravi.goes(f"/tasks/{task}").form("/decide")
+    decides(visitor(world, "stock-approver"), task, decision="reject", comment="Too many.")
+
+    page = ravi.sends(f"/tasks/{task}/decide", {**open_page, "decision": "approve", "password": "demo"})
+
+    assert page.status == 409
+    assert "Helena Brandt has decided this gate meanwhile. Your decision was not taken." in page.text
+
+
+def test_a_stale_page_shows_only_what_was_really_shown(world: World) -> None:
+    """What the form carries of it counts when it is ours and belongs to the snapshot."""
+    order, task = order_at_gate(world)
+    who = visitor(world, "stock-approver")
+    page = who.goes(f"/tasks/{task}")
+    sent = {**page.form("/decide"), "decision": "approve", "password": "demo"}
+    with world.database.write() as session:
+        session.get_one(Order, order).customer_name = "Somebody Else"
+
+    made_up = {"shown": f"{page.value('shown')[:-1]}x", "snapshot": "0" * 64}
+    for name, value in made_up.items():
+        page = who.sends(f"/tasks/{task}/decide", {**sent, name: value})
+        assert "Changed since you opened this page" not in page.text
+    page = who.sends(f"/tasks/{task}/decide", sent)
+    assert page.find("//table[@aria-labelledby='h-new']//ins")[0].text_content() == "Somebody Else"
 
 
 def test_whoever_worked_on_the_order_is_told_why_they_cannot_sign(world: World) -> None:
@@ -155,7 +186,7 @@ def test_a_large_order_shows_how_many_signatures_are_missing(world: World) -> No
     assert "1 of 2 signatures" in page.text
 
     second = visitor(world, "stock-approver-2").goes(f"/tasks/{task}")
-    assert "Helena Brandt" in second.find("//section[@id='decide']")[0].text_content()
+    assert "Helena Brandt" in second.find("//ul[@id='signatures']")[0].text_content()
     assert f"{order} is approved" in decides(visitor(world, "stock-approver-2"), task, decision="approve").text
 
 

@@ -10,8 +10,9 @@ from sqlalchemy import update
 from engine.incidents import SAMPLE
 from engine.store.tables import Job
 from handlers.contract import GiveUp
+from handlers.tables import Order
 from tests.scenarios.shop import Shop
-from tests.scenarios.test_unforeseen import faulty
+from tests.scenarios.test_unforeseen import broken, faulty
 from tests.web.api_world import World
 from tests.web.sqlcount import statements
 from tests.web.visitor import visitor
@@ -181,3 +182,39 @@ def test_whoever_may_not_retry_sees_no_buttons(world: World) -> None:
 
     assert "Resolve by hand" not in page.text
     assert who.goes(f"/incidents/{job_id}").status == 403
+
+
+def test_an_approval_that_does_not_hold_shows_what_changed_and_two_ways_on(world: World) -> None:
+    """Nothing can be typed in: it is put right and tried again, or the order is cancelled."""
+    shop = Shop(app_parts(world), world.clock)
+    order = shop.places_order().goes_to("package_products")
+    with world.database.write() as session:
+        session.get_one(Order, order.number).customer_name = "Somebody Else"
+    order.does("package_products")
+    owner = visitor(world, "owner")
+    [stopped] = order.incidents()
+
+    assert "What to do" in owner.goes("/incidents").text
+    page = owner.goes(f"/incidents/{stopped.id}")
+
+    assert "What was signed has changed: customer." in page.text
+    assert "Put right what changed, so that it is what was signed again. Then try it again." in page.text
+    assert "Cancel the order on its page" in page.text
+    assert not page.find("//textarea")
+    address = f"/incidents/{stopped.id}/resolve"
+    assert owner.sends(address, {**page.form("/retry"), "reason": "Never mind."}).status == 409
+    assert [job.id for job in order.incidents()] == [stopped.id]
+
+
+def test_a_step_that_says_how_many_sign_is_not_typed_in(world: World) -> None:
+    """The page says why, before anybody fills anything in."""
+    shop = Shop(app_parts(world), world.clock)
+    shop.replaces("inventory.reserve", broken)
+    [stopped] = shop.places_order().incidents()
+
+    page = visitor(world, "owner").goes(f"/incidents/{stopped.id}")
+
+    assert "reservation, belongs to the approval of “Approval: Inventory Reservation”" in page.text
+    assert not page.find("//textarea")
+    answer = world.of("owner").post(f"/jobs/{stopped.id}/resolve", {"reason": "x", "result": {"ordered_together": 1}})
+    assert answer.status_code == 409

@@ -189,7 +189,7 @@ def test_what_is_typed_is_saved_on_its_own(world: World) -> None:
 
     answer = who.client.post(f"/tasks/{task}/draft", data={**page.form(f"/tasks/{task}"), "/phone": "later"})
 
-    assert answer.get_data(as_text=True) == "Draft saved at 08:00:00"
+    assert answer.json == {"said": "Draft saved at 08:00:00", "revision": 1, "claim": ""}
     assert who.goes(f"/tasks/{task}").value("/phone") == "later"
 
 

@@ -11,8 +11,10 @@ from werkzeug.exceptions import HTTPException
 
 from web import problems
 from web.api import (
+    access,
     comparing,
     drafts,
+    gates,
     instances,
     inventory,
     jobs,
@@ -22,6 +24,7 @@ from web.api import (
     orders,
     payments,
     processes,
+    questions,
     tasks,
 )
 from web.api.endpoint import Route, mount
@@ -32,7 +35,8 @@ from web.services import KEY, Services
 
 PREFIX = "/api/v1"
 RESOURCES = (
-    orders, tasks, messages, processes, comparing, migration, drafts, mending, instances, jobs, inventory, payments,
+    orders, tasks, gates, access, questions, messages, processes, comparing, migration, drafts, mending, instances,
+    jobs, inventory, payments,
 )  # fmt: skip
 
 

@@ -78,7 +78,8 @@ def mend_draft(caller: Caller, id: str, body: Mend) -> Mended:  # noqa: A002
     if draft.revision != body.revision:  # somebody has saved meanwhile: the engine says who and when
         engine.save_draft(id, caller.actor, revision=body.revision, files={})
     findings = engine.check(Bundle(draft.files))
-    after = mend(draft.files, body.file, body.element, body.fix, engine.registry, engine.teams, findings=findings)
+    teams = engine.working_teams()
+    after = mend(draft.files, body.file, body.element, body.fix, engine.registry, teams, findings=findings)
     changed = {name: data for name, data in after.items() if draft.files.get(name) != data}
     saved = engine.save_draft(id, caller.actor, revision=body.revision, files=changed)
     return Mended(
@@ -90,7 +91,7 @@ def mend_draft(caller: Caller, id: str, body: Mend) -> Mended:  # noqa: A002
 
 def _missing(caller: Caller, draft: DraftView) -> list[Missing]:
     engine = caller.services.engine
-    return missing_of(engine.check(Bundle(draft.files)), draft.files, engine.registry, engine.teams)
+    return missing_of(engine.check(Bundle(draft.files)), draft.files, engine.registry, engine.working_teams())
 
 
 def _items(missing: list[Missing]) -> list[MissingOut]:

@@ -23,7 +23,7 @@ TITLE = "Waybill"
 VERSION = "1"
 _REFERENCE = "#/components/schemas/{model}"
 _PART = re.compile(r"<(?:(?P<type>\w+):)?(?P<name>\w+)>")
-_READERS = (401, 403, 422)
+_READERS = (401, 403, 422, 429)
 """Every call with a caller may fail with these."""
 
 

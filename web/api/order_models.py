@@ -291,11 +291,11 @@ def order_body(row: OrderRow, incidents: Sequence[IncidentRow], public_url: str)
     }
 
 
-def detail_body(detail: OrderDetail, incidents: Sequence[IncidentRow], public_url: str) -> dict[str, Any]:
+def detail_body(detail: OrderDetail, public_url: str) -> dict[str, Any]:
     """The fields of `OrderDetailOut`."""
     row, money = detail.row, detail.money
     return {
-        **order_body(row, incidents, public_url),
+        **order_body(row, detail.incidents, public_url),
         "customer": {"name": row.customer_name, "email": detail.email, "phone": detail.phone},
         "shipping_address": {
             "street": detail.street, "city": detail.city, "region": detail.region,

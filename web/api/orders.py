@@ -9,11 +9,12 @@ from pydantic import Field
 
 from engine.commands import LONGEST_TEXT
 from engine.errors import InvalidForm, NotFound
+from handlers.archive import so_far
 from handlers.contract import FieldError, Problem
 from handlers.countries import find_country
 from handlers.documents import NotStored
 from handlers.orders import place
-from web import queries
+from web import order_search, queries
 from web.api.auth import Caller
 from web.api.endpoint import Calls, Header, Reply
 from web.api.models import Input, Paging, bad_cursor, cursor_of, read_cursor
@@ -90,11 +91,13 @@ def _in_body(error: FieldError) -> FieldError:
 
 @calls.get("/orders", permission="orders.read", query=OrderQuery, returns={200: OrderList})
 def list_orders(caller: Caller, query: OrderQuery) -> OrderList:
-    """List orders, newest first. `q` looks into number, customer, e-mail, city, reference and SKU."""
+    """List orders, newest first. `q` names an order (its number, an invoice, tracking, parcel or payment number, a
+    reference) or a SKU, else it looks into numbers, customers' names, e-mail addresses, cities and references."""
     with caller.services.engine.reading() as session:
         try:
             rows = queries.order_rows(
-                session, state=query.state, q=query.q, limit=query.size, cursor=query.cursor
+                session, state=query.state, search=order_search.read(session, query.q), limit=query.size,
+                cursor=query.cursor,
             )  # fmt: skip
         except ValueError:
             raise bad_cursor() from None
@@ -115,8 +118,7 @@ def _detail(caller: Caller, number: str) -> OrderDetailOut:
         detail = queries.order_detail(session, number)
         if detail is None:
             raise NotFound(f"There is no order {number}.")
-        incidents = queries.incidents(session, [number] if detail.row.incidents else [])
-    return OrderDetailOut(**detail_body(detail, incidents.get(number, ()), caller.services.ports.public_url))
+    return OrderDetailOut(**detail_body(detail, caller.services.ports.public_url))
 
 
 class HistoryQuery(Paging):
@@ -143,7 +145,8 @@ def order_history(caller: Caller, number: str, query: HistoryQuery) -> EventList
     returns={200: "application/octet-stream"}, problems=(404,),
 )  # fmt: skip
 def get_document(caller: Caller, number: str, name: str) -> Response:
-    """Fetch a paper: invoice.pdf, packing-slip.pdf, label.pdf, label.zpl, evidence.pdf or evidence.json."""
+    """Fetch a paper: invoice.pdf, packing-slip.pdf, label.pdf, label.zpl, evidence.pdf or evidence.json. Evidence of an
+    order that is not archived yet is made now, as it stands so far."""
     if name not in DOCUMENTS:
         raise NotFound(f"There is no document {name}. There are {', '.join(DOCUMENTS)}.")
     with caller.services.engine.reading() as session:
@@ -152,6 +155,12 @@ def get_document(caller: Caller, number: str, name: str) -> Response:
         document = queries.document(session, number, name)
     if name == "invoice.xml" and document is None:
         raise NotFound("Electronic invoices as XML are not made yet. Take invoice.pdf.")
+    if document is None and name in ("evidence.pdf", "evidence.json"):
+        data = caller.services.engine.look(number, lambda call: so_far(call, caller.services.ports, name))
+        fresh = Response(data, content_type="application/pdf" if name.endswith("pdf") else "application/json")
+        fresh.headers["Content-Disposition"] = f'attachment; filename="{number}-so-far-{name}"'
+        fresh.headers["Cache-Control"] = "private, no-store"
+        return fresh
     if document is None:
         raise NotFound(f"{number} has no {name} yet. It is made when the order gets that far.")
     try:

@@ -17,7 +17,6 @@ from web.api.endpoint import Calls, Part, Reply
 from web.api.instances import InstanceOut, instance_body
 from web.api.models import BusinessKey, Input, Listing, Output, Paging, Time, cursor_of, read_cursor, under
 from web.api.uploads import BASE, BUNDLE_LIMIT, FILES, read_upload, whole
-from web.permissions import allowed
 from web.problems import ApiProblem, bad_input, cannot_deploy, finding_body
 
 calls = Calls("processes")
@@ -242,8 +241,8 @@ def start_process(caller: Caller, key: str, body: Start) -> Reply:
     if not any(version.state == "deployed" for version in engine.versions(key)):
         raise NotFound(f"There is no process {key}.")
     is_order = key == queries.PROCESS
-    if is_order and not allowed(caller.actor.teams, "orders.create"):
-        raise ApiProblem("not-allowed")
+    if is_order:
+        caller.require("orders.create")
     try:
         # an order's variables are written by its own forms and operations alone, so its data is the form of step 1
         given: dict[str, Any] = {"submit": body.data or None} if is_order else {"variables": body.data}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -11,13 +11,15 @@ from pydantic import Field
 from engine.errors import InvalidForm
 from engine.inbox import LONGEST_NOTE
 from engine.views import Actor, Signature, TaskDetail, TaskView
-from handlers.contract import Problem, WaybillError
-from web import accounts
+from handlers.contract import FieldError, Problem, WaybillError
+from web import accounts, queries
+from web.accounts.away import is_away
 from web.api.auth import Caller
 from web.api.endpoint import Calls
 from web.api.models import Input, Listing, Output, Paging, Step, Time, under
 from web.problems import ApiProblem, bad_input, problem_of
 from web.problems import body as problem_body
+from web.reauth import How, check_again
 
 calls = Calls("tasks")
 MOST_AT_ONCE = 100
@@ -33,7 +35,8 @@ class TaskQuery(Paging):
     mine: bool = False
     order: str | None = Field(None, max_length=80, description="Business key of one order or instance.")
     step: int | None = Field(None, ge=1, le=1000)
-    q: str | None = Field(None, max_length=200)
+    q: str | None = Field(None, max_length=200, description="A part of the order's number, the customer's name, e-mail "
+                          "or city, or the task's name; or a SKU.")
     overdue: bool = False
 
 
@@ -58,6 +61,9 @@ class TaskOut(Output):
     completed_by: str | None
     completed_at: Time | None
     reason: str | None = Field(description="Why it was opened, when something went wrong before; such as a refusal.")
+    draft_revision: int = Field(description="Grows with every change of the draft; 0: there was none.")
+    draft_by: str | None = Field(description="Who typed the draft.")
+    draft_at: Time | None
 
 
 class TaskList(Listing[TaskOut]):
@@ -79,6 +85,14 @@ class SignatureOut(Output):
     comment: str
     at: Time
     snapshot: str
+    printed_name: str = Field(description="The person's name as it was then.")
+    meaning: str = Field(description="The sentence that was signed.")
+    proof: str = Field(description="With what the person proved who they are, such as `password`.")
+    on_behalf_of: str | None = Field(description="Whose right was used, under a delegation.")
+    emergency: bool = Field(description="The gate was opened without its approvers.")
+    version: int | None = Field(description="The version of the process in which it was signed.")
+    void_at: Time | None = Field(description="Since when it does not count any more.")
+    void_why: str | None
 
 
 class Signatures(Output):
@@ -98,6 +112,8 @@ class ApprovalOut(Output):
     blocked: str | None = Field(description="Why the caller may not sign, or null.")
     workers: list[str] = Field(description="Who did a task of the order and therefore may not sign.")
     earlier: list[SignatureOut] = Field(description="Decisions of earlier visits to this gate.")
+    void: list[SignatureOut] = Field(description="Signatures that do not count: what was signed has changed.")
+    acts_for: str | None = Field(description="For whom the caller would sign, under a delegation.")
 
 
 class TaskDetailOut(TaskOut):
@@ -117,6 +133,19 @@ class TaskDetailOut(TaskOut):
     approval: ApprovalOut | None
 
 
+class AwayOut(Output):
+    """That somebody is away."""
+
+    until: Time | None = Field(description="When they are back; null until they say so.")
+    stand_in: str | None = Field(description="User name of who answers for them meanwhile.")
+
+
+class AssignedOut(TaskOut):
+    """A task that was given to somebody."""
+
+    away: AwayOut | None = Field(description="The person is away; null when they are there.")
+
+
 class Assign(Input):
     """Who is to do a task."""
 
@@ -133,6 +162,9 @@ class Draft(Input):
     """A form as far as it is filled in."""
 
     data: Any = Field(description="Kept as it is, unchecked.")
+    revision: int | None = Field(
+        None, ge=0, description="The `draft_revision` this builds on. 409 `draft-changed`: there is a newer one."
+    )
 
 
 class Complete(Input):
@@ -140,6 +172,9 @@ class Complete(Input):
 
     data: dict[str, Any] = Field(description="Valid by the task's `form`.")
     revision: int | None = Field(None, ge=0, description="Refused with 409 when the task has another by now.")
+    draft_revision: int | None = Field(
+        None, ge=0, description="Refused with 409 `draft-changed` when somebody saved another draft since."
+    )
 
 
 class CompleteOne(Complete):
@@ -177,6 +212,8 @@ class Decide(Input):
     send_back_to: int | None = Field(None, ge=1, le=1000, description="Step number; required for send_back.")
     snapshot: str = Field(min_length=1, max_length=128)
     password: str = Field(min_length=1, max_length=1000)
+    code: str = Field("", max_length=200, description="A code of the authenticator app, or a recovery code; required "
+                      "of callers who have a second factor.")
 
 
 class Decided(Output):
@@ -192,11 +229,16 @@ class Decided(Output):
 @calls.get("/tasks", permission="tasks.read", query=TaskQuery, returns={200: TaskList})
 def list_tasks(caller: Caller, query: TaskQuery) -> TaskList:
     """List the open tasks of the caller's teams, soonest due first. Owner and admin see all."""
+    found: Any = None
+    if query.q:
+        with caller.services.database.read() as session:
+            found = queries.orders_matching(session, query.q)
     page = caller.services.engine.tasks(
         caller.actor, team=query.team, mine=query.mine, order=query.order, step=query.step, q=query.q,
-        overdue=query.overdue, limit=query.size, cursor=query.cursor,
+        orders=found, overdue=query.overdue,
+        limit=query.size, cursor=query.cursor,
     )  # fmt: skip
-    return TaskList(items=[_row(task) for task in page.items], next=page.next)
+    return TaskList(items=[task_out(task) for task in page.items], next=page.next)
 
 
 @calls.get("/tasks/<id>", permission="tasks.read", returns={200: TaskDetailOut}, problems=(404,))
@@ -208,23 +250,28 @@ def get_task(caller: Caller, id: str) -> TaskDetailOut:  # noqa: A002 - the path
 @calls.post("/tasks/<id>/claim", permission="tasks.work", returns={200: TaskOut}, problems=(404, 409))
 def claim_task(caller: Caller, id: str) -> TaskOut:  # noqa: A002
     """Take a task, so that nobody else does it. 409 names who has it."""
-    return _row(caller.services.engine.claim(id, caller.actor))
+    return task_out(caller.services.engine.claim(id, caller.actor))
 
 
 @calls.post("/tasks/<id>/release", permission="tasks.work", returns={200: TaskOut}, problems=(404, 409))
 def release_task(caller: Caller, id: str) -> TaskOut:  # noqa: A002
     """Give a task back to its team."""
-    return _row(caller.services.engine.release(id, caller.actor))
+    return task_out(caller.services.engine.release(id, caller.actor))
 
 
-@calls.post("/tasks/<id>/assign", permission="tasks.work", body=Assign, returns={200: TaskOut}, problems=(404, 409))
-def assign_task(caller: Caller, id: str, body: Assign) -> TaskOut:  # noqa: A002
-    """Give a task to somebody of its team."""
+@calls.post("/tasks/<id>/assign", permission="tasks.work", body=Assign, returns={200: AssignedOut}, problems=(404, 409))
+def assign_task(caller: Caller, id: str, body: Assign) -> AssignedOut:  # noqa: A002
+    """Give a task to somebody of its team. Who is away gets it too; `away` in the answer says so."""
     with caller.services.engine.reading() as session:
         user = accounts.find_user(session, body.to)
         # nobody is in no team: the engine says so, after it has said whether the task is there at all
-        person = accounts.actor(user) if user is not None and user.active else Actor(body.to)
-    return _row(caller.services.engine.assign(id, caller.actor, person))
+        there = user is not None and user.active
+        person = accounts.actor(user, caller.services.teams.known()) if user and there else Actor(body.to)
+    task = task_out(caller.services.engine.assign(id, caller.actor, person))
+    away = None
+    if user is not None and is_away(user, caller.services.clock.now()):
+        away = AwayOut(until=user.away_until, stand_in=user.stand_in)
+    return AssignedOut(**task.model_dump(), away=away)
 
 
 @calls.post(
@@ -232,20 +279,22 @@ def assign_task(caller: Caller, id: str, body: Assign) -> TaskOut:  # noqa: A002
 )
 def take_over_task(caller: Caller, id: str, body: TakeOver) -> TaskOut:  # noqa: A002
     """Take a task from the colleague who has it, with a note. What was typed stays."""
-    return _row(caller.services.engine.take_over(id, caller.actor, body.note))
+    return task_out(caller.services.engine.take_over(id, caller.actor, body.note))
 
 
 @calls.put("/tasks/<id>/draft", permission="tasks.work", body=Draft, returns={200: TaskOut}, problems=(404, 409))
 def save_draft(caller: Caller, id: str, body: Draft) -> TaskOut:  # noqa: A002
-    """Keep a half filled in form."""
-    return _row(caller.services.engine.save_task_draft(id, caller.actor, body.data))
+    """Keep a half filled in form. Answers with its `draft_revision`; with `revision`, nothing newer is overwritten."""
+    return task_out(caller.services.engine.save_task_draft(id, caller.actor, body.data, revision=body.revision))
 
 
 @calls.post("/tasks/<id>/complete", permission="tasks.work", body=Complete, returns={200: TaskOut}, problems=(404, 409))
 def complete_task(caller: Caller, id: str, body: Complete) -> TaskOut:  # noqa: A002
     """Submit a form. Claims the task if nobody has; 422 names the fields by their place in this body (`/data/…`)."""
     with _faults_under("/data"):
-        return _row(caller.services.engine.complete(id, caller.actor, body.data, revision=body.revision))
+        return task_out(caller.services.engine.complete(
+            id, caller.actor, body.data, revision=body.revision, draft_revision=body.draft_revision
+        ))  # fmt: skip
 
 
 @calls.post("/tasks/complete", permission="tasks.work", body=CompleteMany, returns={200: ManyCompleted})
@@ -259,38 +308,46 @@ def complete_tasks(caller: Caller, body: CompleteMany) -> ManyCompleted:
     "/tasks/<id>/decide", permission="tasks.work", body=Decide, returns={200: Decided}, problems=(404, 409, 429)
 )
 def decide_task(caller: Caller, id: str, body: Decide) -> Decided:  # noqa: A002
-    """Sign a gate: approve, reject or send back. Asks for the caller's own password again."""
-    check_password(caller, body.password)
+    """Sign a gate: approve, reject or send back. Asks for the caller's own password again, and for
+    a code where the caller has a second factor."""
+    proof = check_signer(caller, body.password, body.code, tasks=[id], decision=body.decision)
     task, have, need = caller.services.engine.decide(
-        id, caller.actor, body.decision, comment=body.comment, snapshot=body.snapshot, send_back_to=body.send_back_to
-    )
-    return Decided(task=_row(task), signatures=Signatures(have=have, need=need))
+        id, caller.actor, body.decision, comment=body.comment, snapshot=body.snapshot, send_back_to=body.send_back_to,
+        proof=proof,
+    )  # fmt: skip
+    return Decided(task=task_out(task), signatures=Signatures(have=have, need=need))
 
 
-def check_password(caller: Caller, password: str) -> None:
-    """Re-authenticates the caller: 403 for a wrong password, 429 after too many of them."""
-    services, name = caller.services, caller.actor.name
-    now = services.wall_clock.now()
-    if wait := services.signing.wait_seconds(name, now):
+def check_signer(
+    caller: Caller, password: str, code: str, *, tasks: Sequence[str], decision: str = "approve"
+) -> How:
+    """Asks the caller, who signs these gates, who they are once more. 403 for a wrong password or code, which is
+    recorded at each gate; 429 after too many of them."""
+    checked = check_again(caller.services, caller.actor.name, password, code)
+    if checked.how is not None:
+        return checked.how
+    errors = [FieldError(f"/{name}", message) for name, message in checked.errors.items()]
+    if checked.wait:
         raise ApiProblem(
-            "too-many", f"Too many wrong passwords. Wait {wait} seconds.", headers={"Retry-After": str(wait)}
+            "too-many", f"Too many wrong passwords or codes. Wait {checked.wait} seconds.",
+            headers={"Retry-After": str(checked.wait)},
         )
-    with services.engine.reading() as session:
-        user = accounts.verify_password(session, name, password)
-    if user is None:
-        services.signing.failed(name, now)
-        raise ApiProblem("wrong-password")
-    services.signing.succeeded(name)
+    slug = "wrong-code" if "code" in checked.errors else "wrong-password"
+    for task in tasks:
+        caller.services.engine.signing_refused(task, caller.actor, errors[0].message, decision=decision)
+    raise ApiProblem(slug, errors[0].message, errors=errors)
 
 
 def _completed(caller: Caller, place: int, one: CompleteOne) -> OneCompleted:
     try:
         with _faults_under(f"/items/{place}/data"):
-            task = caller.services.engine.complete(one.id, caller.actor, one.data, revision=one.revision)
+            task = caller.services.engine.complete(
+                one.id, caller.actor, one.data, revision=one.revision, draft_revision=one.draft_revision
+            )
     except (ApiProblem, WaybillError) as error:
         problem = error if isinstance(error, ApiProblem) else problem_of(error)
         return OneCompleted(id=one.id, status=problem.kind.status, task=None, problem=problem_body(problem))
-    return OneCompleted(id=one.id, status=200, task=_row(task), problem=None)
+    return OneCompleted(id=one.id, status=200, task=task_out(task), problem=None)
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -305,14 +362,15 @@ def _faults_under(prefix: str) -> Iterator[None]:
         raise bad_input(*(under(prefix, one) for one in error.errors)) from None
 
 
-def _row(task: TaskView) -> TaskOut:
+def task_out(task: TaskView) -> TaskOut:
+    """A task as the API shows it."""
     return TaskOut.model_validate(task)
 
 
 def _detail(detail: TaskDetail) -> TaskDetailOut:
     approval = detail.approval
     return TaskDetailOut(
-        **_row(detail.task).model_dump(),
+        **task_out(detail.task).model_dump(),
         form=dict(detail.form),
         ui=dict(detail.ui),
         data=dict(detail.data),
@@ -330,6 +388,8 @@ def _detail(detail: TaskDetail) -> TaskDetailOut:
             blocked=approval.blocked,
             workers=list(approval.workers),
             earlier=_signatures(approval.earlier),
+            void=_signatures(approval.void),
+            acts_for=approval.acts_for,
         )
         if approval
         else None,

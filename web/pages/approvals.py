@@ -1,29 +1,46 @@
-"""The page of a gate: exactly what is signed, who did what, what changed since it was sent back, and the signature."""
+"""The page of a gate: exactly what is signed, who did what, how order, stock and money stand, and what changed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from flask import Blueprint, Response, flash, make_response, redirect, request, url_for
+from flask import Response, make_response, request
 
-from engine.errors import AlreadyDecided, InvalidForm, NotAllowed, StaleSnapshot
-from engine.views import Approval, Decision, TaskDetail
-from handlers.contract import FieldError
-from web import accounts, queries
-from web.pages.errors import error_page
-from web.pages.history import sentences
-from web.pages.shell import me, page_of, who
+from engine.views import Approval, Decision, EventView, TaskDetail, TaskView
+from web.gate_facts import gate_facts
+from web.pages.history import MACHINE, Sentence, gathered
+from web.pages.shell import absence, everybody, me, named, page_of, shell, who, word
+from web.pages.shown import seal
 from web.pages.submissions import changes, describe
 from web.pages.withdrawn import why_withdrawn
-from web.permissions import permission
 from web.services import current_services
 
-_DECISIONS = ("approve", "send_back", "reject")
+DECISIONS: tuple[Decision, ...] = ("approve", "send_back", "reject")
 
 
-def register(pages: Blueprint) -> None:
-    pages.add_url_rule("/tasks/<task_id>/decide", "decide", decide, methods=["POST"])
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A step under review: who did it and when, the one who did it last first."""
+
+    number: int
+    name: str
+    done: tuple[tuple[str, datetime], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """The last time a gate was sent back, and what was done since."""
+
+    by: str
+    at: datetime
+    step: int | None
+    comment: str
+    since: tuple[Sentence, ...]
+    by_people: bool
+    """Whether a person did any of it."""
 
 
 def page(
@@ -32,159 +49,114 @@ def page(
     errors: Mapping[str, str] | None = None,
     typed: Mapping[str, str] | None = None,
     notice: str | None = None,
+    shown: Mapping[str, Any] | None = None,
     status: int = 200,
 ) -> Response:
-    """The gate's page, with what was typed and what is wrong with it."""
+    """The gate's page, with what was typed and what is wrong with it. `shown`: what stood there when it was opened."""
     assert detail.approval is not None
     services, task, approval = current_services(), detail.task, detail.approval
     with services.database.read() as session:
-        row = queries.order_row(session, task.order)
-        approvers = {u.name: u.display_name for u in accounts.users(session) if u.active and task.team in u.teams}
-    signed = {s.actor for s in approval.signatures}
+        facts = gate_facts(session, [task.order]).get(task.order)
+    history = services.engine.history(task.order)
+    asked = request.args.get("decision")
     body = page_of(
         "approval.html",
         section="inbox",
         detail=detail,
         task=task,
         approval=approval,
-        row=row,
+        facts=facts,
         submission=describe(approval.submission),
         changes=changes(approval.earlier_submission, approval.submission) if approval.earlier_submission else (),
-        sent_back=[s for s in approval.earlier if s.decision == "send_back"],
-        history=sentences(services.engine.history(task.order), who),
-        can_sign=[shown for name, shown in approvers.items() if name not in signed and name not in approval.workers],
-        neighbours=_neighbours(task.id),
+        sealed=seal(approval.submission),
+        new=changes(shown, approval.submission) if shown is not None else (),
+        times_back=sum(1 for signature in approval.earlier if signature.decision == "send_back"),
+        back=_sent_back(history, task),
+        reviewed=_reviewed(history, approval),
+        history=gathered(history, who),
+        can_sign=_can_sign(task, approval) if approval.blocked and task.state == "open" else (),
+        acts_until=_acts_until(task, approval.acts_for),
+        queue=shell(beside=task).queue if not approval.blocked else None,
         decisions=_decisions(approval),
         withdrawn=why_withdrawn(task) if task.state == "withdrawn" else None,
         errors=errors or {},
-        typed=typed or {},
+        typed=typed or ({"decision": asked} if asked in DECISIONS else {}),
         notice=notice,
     )
     return make_response(body, status)
 
 
-@permission("tasks.work")
-def decide(task_id: str) -> Any:
-    """Signs: the decision, its reason, the snapshot that was shown, and the password once more."""
-    services, person = current_services(), me()
-    typed = {name: request.form.get(name, "") for name in ("decision", "comment", "send_back_to", "snapshot")}
-    detail = services.engine.task(task_id, person.actor)
-    if detail.approval is None:
-        return error_page(409, "This is no approval", "It has a form to fill in.")
-    wrong = _check(typed) or _check_password(request.form.get("password", ""))
-    if wrong:
-        return page(detail, errors=wrong, typed=typed, status=422)
-    step = int(typed["send_back_to"]) if typed["decision"] == "send_back" and typed["send_back_to"].isdigit() else None
-    try:
-        task, have, need = services.engine.decide(
-            task_id,
-            person.actor,
-            cast(Decision, typed["decision"]),
-            comment=typed["comment"].strip(),
-            snapshot=typed["snapshot"],
-            send_back_to=step,
-        )
-    except InvalidForm as refused:
-        return page(detail, errors=_by_field(refused.errors), typed=typed, status=422)
-    except StaleSnapshot:
-        notice = (
-            "What is submitted has changed since you opened this page. Nothing was signed. Read it again, then sign."
-        )
-        fresh = services.engine.task(task_id, person.actor)
-        return page(fresh, typed={**typed, "decision": ""}, notice=notice, status=409)
-    except AlreadyDecided as refused:
-        fresh = services.engine.task(task_id, person.actor)
-        return page(fresh, typed=typed, notice=f"{refused} Your decision was not taken.", status=409)
-    except NotAllowed as refused:
-        fresh = services.engine.task(task_id, person.actor)
-        notice = f"{refused} The attempt is on record."
-        return page(fresh, typed=typed, notice=notice, status=403)
-    flash(_said(task.order, typed["decision"], step, have, need))
-    return redirect(url_for("pages.inbox"), 303)
-
-
-def _said(order: str, decision: str, step: int | None, have: int, need: int) -> str:
-    if decision == "send_back":
-        return f"{order} is sent back to step {step}."
-    if decision == "reject":
-        return f"{order} is rejected. It is being cancelled, and the customer is told."
-    if have < need:
-        return f"You have signed {order}: {have} of {need} signatures. It waits for another person."
-    return f"{order} is approved and goes on."
-
-
-def _check(typed: Mapping[str, str]) -> dict[str, str]:
-    if typed["decision"] not in _DECISIONS:
-        return {"decision": "Choose what you decide."}
-    if typed["decision"] != "approve" and not typed["comment"].strip():
-        return {"comment": "Give a reason. It is kept in the history."}
-    return {}
-
-
-def _check_password(password: str) -> dict[str, str]:
-    services, person = current_services(), me()
-    now = services.wall_clock.now()
-    wait = services.signing.wait_seconds(person.name, now)
-    if wait:
-        return {"password": f"Too many wrong passwords. Wait {max(1, wait // 60)} min, then try again."}
-    with services.database.read() as session:
-        if accounts.verify_password(session, person.name, password[:200]) is not None:
-            services.signing.succeeded(person.name)
-            return {}
-    services.signing.failed(person.name, now)
-    return {"password": "This is not your password." if password else "Enter your password: it is your signature."}
-
-
-def _by_field(errors: tuple[FieldError, ...]) -> dict[str, str]:
-    return {error.field.strip("/") or "decision": error.message for error in errors}
-
-
-def _decisions(approval: Approval) -> list[dict[str, str]]:
-    """What may be decided here, with what each does."""
-    last = approval.need - len(approval.signatures) <= 1
-    steps = " and ".join(str(number) for number, _ in approval.submits)
+def _can_sign(task: TaskView, approval: Approval) -> list[tuple[str, str]]:
+    """Who may still sign, by name, with in which capacity: the people of the team, and those who sign for one."""
+    signed = {name for each in approval.signatures for name in (each.actor, each.on_behalf_of) if name}
+    out = signed | set(approval.workers)
+    people = {name: user for name, user in everybody().items() if user.active and name not in out}
     found = [
-        {
-            "value": "approve",
-            "label": "Approve",
-            "hint": "The order goes on" if last else "The order waits for the next signature",
-            "says": "approve",
-            "meaning": f"I have checked what is submitted from steps {steps} and approve it",
-        }
-    ]
-    if approval.send_back_to:
-        voids = "; voids the signatures so far" if approval.signatures else ""
-        found.append(
-            {
-                "value": "send_back",
-                "label": "Send back",
-                "hint": f"The step is done again, then it comes back here{voids}",
-                "says": "send back",
-                "meaning": "I have checked what is submitted and send it back",
-            }
-        )
-    found.append(
-        {
-            "value": "reject",
-            "label": "Reject",
-            "hint": "Cancels the order and tells the customer",
-            "says": "reject",
-            "meaning": "I have checked what is submitted and reject it",
-        }
-    )
+        (user.display_name, f"{word(task.team)}{absence(user.name)}")
+        for user in people.values() if task.team in user.teams
+    ]  # fmt: skip
+    for each in current_services().engine.running_delegations(task.team):
+        takes, lends = people.get(each.delegate), people.get(each.principal)
+        covers = not each.gates or task.element in each.gates
+        if covers and takes is not None and lends is not None and task.team in lends.teams:
+            found.append((takes.display_name, f"for {lends.display_name}{absence(takes.name)}"))
     return found
 
 
-def _neighbours(task_id: str) -> dict[str, Any]:
-    """Where this gate stands among those that wait for me."""
-    found = current_services().engine.tasks(me().actor, limit=200).items
-    waiting = [task.id for task in found if task.kind == "approval"]
-    if task_id not in waiting:
-        return {"count": len(waiting), "at": None, "previous": None, "next": None}
-    at = waiting.index(task_id)
-    return {
-        "count": len(waiting),
-        "at": at + 1,
-        "previous": waiting[at - 1] if at else None,
-        "next": waiting[at + 1] if at + 1 < len(waiting) else None,
+def _acts_until(task: TaskView, principal: str | None) -> datetime | None:
+    """Until when the person signs for another, when that is what they would do."""
+    if principal is None:
+        return None
+    running = current_services().engine.running_delegations(task.team)
+    ends = [d.ends_at for d in running if (d.principal, d.delegate) == (principal, me().name)
+            and (not d.gates or task.element in d.gates)]  # fmt: skip
+    return max(ends, default=None)
+
+
+def _reviewed(history: Iterable[EventView], approval: Approval) -> list[Reviewed]:
+    """The steps under review, each with everybody who did something of it and when they did it last."""
+    done: dict[int, dict[str, datetime]] = {number: {} for number, _ in approval.submits}
+    for event in history:
+        if event.kind == "completed" and event.step in done:
+            done[event.step][event.actor] = event.at
+    return [
+        Reviewed(number, name, tuple(sorted(((who(one), at) for one, at in done[number].items()),
+                                            key=lambda each: each[1], reverse=True)))
+        for number, name in approval.submits
+    ]  # fmt: skip
+
+
+def _sent_back(history: Sequence[EventView], task: TaskView) -> Back | None:
+    """The last send-back of this gate before this visit."""
+    for index in range(len(history) - 1, -1, -1):
+        event = history[index]
+        if (
+            event.element == task.element
+            and event.kind == "completed"
+            and event.detail.get("decision") == "send_back"
+            and event.at <= task.created_at
+        ):
+            since = [e for e in history[index + 1 :] if e.kind in ("completed", "noted", "refused", "taken_over")]
+            step = event.detail.get("send_back_to")
+            return Back(
+                who(event.actor), event.at, int(step) if step else None, str(event.detail.get("comment") or ""),
+                tuple(gathered(since, who)), any(e.actor != MACHINE for e in since),
+            )  # fmt: skip
+    return None
+
+
+def _decisions(approval: Approval) -> list[dict[str, str]]:
+    """What may be decided here, with what each does and the sentence that is signed."""
+    last = approval.need - len(approval.signatures) <= 1
+    voids = "; voids the signatures so far" if approval.signatures else ""
+    hints = {
+        "approve": "The order goes on" if last else "The order waits for the next signature",
+        "send_back": f"The step is done again, then it comes back here{voids}",
+        "reject": "Cancels the order and tells the customer",
     }
+    labels = {"approve": "Approve", "send_back": "Send back", "reject": "Reject"}
+    return [
+        {"value": each, "label": labels[each], "hint": hints[each], "says": labels[each].lower(),
+         "meaning": named(approval.meanings.get(each, ""), approval.acts_for)}
+        for each in DECISIONS if each != "send_back" or approval.send_back_to
+    ]  # fmt: skip

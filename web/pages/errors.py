@@ -12,27 +12,40 @@ from werkzeug.exceptions import HTTPException
 from engine import errors as engine_errors
 from handlers.contract import Problem, Refused, TryAgain, WaybillError
 from web import problems
+from web.auth import current_person
+from web.texts import N_, _
 
 log = structlog.get_logger(__name__)
 
 _WORDS = {
-    400: ("This request cannot be read", "Go back and try again."),
-    401: ("Sign in first", "This page is for people of the house."),
-    403: ("You may not do this", "Your teams do not have this permission. Ask someone who has, or the administrator."),
-    404: ("There is nothing here", "The address is wrong, or what it names is not yours to see."),
-    405: ("This address takes no such request", "Go back and use the buttons of the page."),
-    409: ("Somebody was faster", "Nothing was changed. Look at it again."),
-    413: ("This is too much", "Send less in one go."),
-    415: ("This cannot be read", "Send it as a form."),
-    422: ("Something in the form is not right", "Go back and put it right."),
-    429: ("Too many tries", "Wait a few minutes, then try again."),
-    500: ("Something went wrong here", "It is not your fault, and it was noted. Nothing was changed. Try again."),
-    503: ("Not available now", "Try again in a moment."),
+    400: (N_("This request cannot be read"), N_("Go back and try again.")),
+    401: (N_("Sign in first"), N_("This page is for people of the house.")),
+    403: (
+        N_("You may not do this"),
+        N_("Your teams do not have this permission. Ask someone who has, or the administrator."),
+    ),
+    404: (N_("There is nothing here"), N_("The address is wrong, or what it names is not yours to see.")),
+    405: (N_("This address takes no such request"), N_("Go back and use the buttons of the page.")),
+    409: (N_("Somebody was faster"), N_("Nothing was changed. Look at it again.")),
+    413: (N_("This is too much"), N_("Send less in one go.")),
+    415: (N_("This cannot be read"), N_("Send it as a form.")),
+    422: (N_("Something in the form is not right"), N_("Go back and put it right.")),
+    429: (N_("Too many tries"), N_("Wait a few minutes, then try again.")),
+    500: (
+        N_("Something went wrong here"),
+        N_("It is not your fault, and it was noted. Nothing was changed. Try again."),
+    ),
+    503: (N_("Not available now"), N_("Try again in a moment.")),
 }
 
 
-_TYPED_AGAIN = ("password",)
-"""Fields that are never sent back to the browser."""
+_OF_A_TASK = frozenset(f"pages.{name}_task" for name in ("complete", "claim", "release", "take_over"))
+_TYPED_AGAIN = {
+    "password": N_("Your password, once more"), "code": N_("Your code, once more"),
+    "new_password": N_("The new password"),
+    "new_password_again": N_("The new password, once more"),
+}
+"""Fields that are never sent back to the browser, and what they are called where they are typed again."""
 
 
 def init_errors(app: Flask) -> None:
@@ -47,7 +60,7 @@ def init_errors(app: Flask) -> None:
 def error_page(status: int, title: str | None = None, detail: str | None = None, **values: Any) -> Response:
     """An error as a page."""
     words = _WORDS.get(status, _WORDS[500 if status >= 500 else 400])
-    body = _drawn("error.html", status=status, title=title or words[0], detail=detail or words[1], **values)
+    body = _drawn("error.html", status=status, title=title or _(words[0]), detail=detail or _(words[1]), **values)
     return make_response(body, status)
 
 
@@ -81,9 +94,12 @@ def _http(error: HTTPException) -> Any:
             return make_response("", 401)
         target = request.full_path.rstrip("?") if request.method == "GET" else None
         return redirect(url_for("pages.sign_in", next=target) if target != "/" else url_for("pages.sign_in"))
+    if isinstance(error, CSRFError) and request.endpoint in _OF_A_TASK and current_person() is None:
+        # signed out while filling in: the draft is with the task, and what was not saved yet is in the browser
+        return redirect(url_for("pages.sign_in", next=url_for("pages.task", **(request.view_args or {}))))
     if isinstance(error, CSRFError):
         return error_page(
-            400, "This page was open too long", "Load it again and repeat what you did; nothing was changed."
+            400, _("This page was open too long"), _("Load it again and repeat what you did; nothing was changed.")
         )
     if request.path.startswith("/track/"):
         return make_response(_drawn("track_error.html", failed=code >= 500), code)
@@ -120,9 +136,9 @@ def _trouble(trouble: engine_errors.DatabaseTrouble) -> Any:
     else:
         kept = [pair for pair in request.form.items(multi=True) if pair[0] not in _TYPED_AGAIN]
         answer = error_page(
-            503, "The database cannot be used now", str(trouble),
-            back=None if request.method == "POST" else request.full_path.rstrip("?"), back_text="Try again",
-            kept=kept, typed_again=[name for name in _TYPED_AGAIN if name in request.form],
+            503, _("The database cannot be used now"), str(trouble),
+            back=None if request.method == "POST" else request.full_path.rstrip("?"), back_text=_("Try again"),
+            kept=kept, typed_again={name: _(said) for name, said in _TYPED_AGAIN.items() if name in request.form},
         )
     answer.headers["Retry-After"] = str(trouble.retry_after)
     return answer

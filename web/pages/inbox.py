@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, g, redirect, request, url_for
 
+from engine.tasklists import Wanted
 from engine.views import TaskView
 from web import queries
-from web.accounts import TEAMS
 from web.pages.shell import first, live, me, page_of, searched, times
 from web.permissions import permission
 from web.services import current_services
+from web.text import counted
 
 View = Literal["teams", "mine", "today", "late"]
 _PER_PAGE = 60
@@ -45,11 +46,20 @@ class Listing:
     """The list as its template needs it."""
 
     filter: Filter
+    key: str
+    """Which list this is, whatever page of it: the browser keeps its place by it."""
     groups: tuple[tuple[str, tuple[TaskView, ...]], ...]
     customers: Mapping[str, tuple[str, str]]
     counts: Mapping[str, int]
     teams: tuple[tuple[str, str, int], ...]
     next: str | None
+    picks: frozenset[str] | None = frozenset()
+    """The tasks that are ticked; None for whoever does no tasks."""
+
+    @property
+    def told(self) -> dict[str, str]:
+        """The counts as they are written, by the names of their places."""
+        return {"teams" if name == "all" else name: counted(number) for name, number in self.counts.items()}
 
     @property
     def empty(self) -> bool:
@@ -94,37 +104,51 @@ def read_filter() -> Filter:
     team = args.get("team")
     return Filter(
         view=view if view in ("mine", "today", "late") else "teams",  # type: ignore[arg-type]
-        team=team if team in TEAMS else None,
+        team=team if team in current_services().teams.known() else None,
         step=step if step and 1 <= step <= 20 else None,
         q=searched() or None,
         cursor=args.get("cursor"),
     )
 
 
-def read_listing() -> Listing:
-    """Asks for the tasks of the filter: one page, the counts and the customers' names."""
-    person, chosen, services, now = me(), read_filter(), current_services(), times()
-    found: list[str] = []
+def wanted_of(chosen: Filter) -> Wanted:
+    """The filter as the engine's lists take it; a search looks up its orders."""
+    orders = None
     if chosen.q:
-        with services.database.read() as session:
-            found = queries.numbers_of(session, chosen.q)
-    page = services.engine.tasks(
-        person.actor,
+        with current_services().database.read() as session:
+            orders = queries.orders_matching(session, chosen.q)
+    return Wanted(
         team=chosen.team,
         mine=chosen.view == "mine",
         step=chosen.step,
         q=chosen.q,
+        orders=orders,
         overdue=chosen.view == "late",
-        due_before=now.day_end() if chosen.view == "today" else None,
-        orders=found,
-        limit=_PER_PAGE,
-        cursor=chosen.cursor,
+        due_before=times().day_end() if chosen.view == "today" else None,
     )
-    counts = services.engine.task_counts(person.actor, day_ends=now.day_end())
+
+
+def read_listing(picks: frozenset[str] = frozenset(), *, beside: Sequence[str] = ()) -> Listing:
+    """Asks for the tasks of the filter: one page, the counts and the customers' names, also of orders `beside` it.
+    Three statements, and one for a search."""
+    person, chosen, services = me(), read_filter(), current_services()
+    wanted = wanted_of(chosen)
+    page = services.engine.tasks(
+        person.actor, team=wanted.team, mine=wanted.mine, step=wanted.step, q=wanted.q, overdue=wanted.overdue,
+        due_before=wanted.due_before, orders=wanted.orders, limit=_PER_PAGE, cursor=chosen.cursor,
+    )  # fmt: skip
+    counts = services.engine.task_counts(person.actor, wanted, day_ends=times().day_end())
+    if "inbox" in counts:
+        g.inbox_count = counts["inbox"]  # the shell shows the same number
     with services.database.read() as session:
-        customers = queries.customers(session, (task.order for task in page.items))
-    teams = tuple((team, name, counts[f"team:{team}"]) for team, name in TEAMS.items() if counts.get(f"team:{team}"))
-    return Listing(chosen, _groups(page.items), customers, counts, teams, page.next)
+        customers = queries.customers(session, [*(task.order for task in page.items), *beside])
+    teams = tuple(
+        (key, team.title, counts[f"team:{key}"])
+        for key, team in services.teams.known().items() if counts.get(f"team:{key}")
+    )  # fmt: skip
+    key = url_for("pages.inbox", **chosen.address())
+    ticked = None if person.actor.sees_all else picks
+    return Listing(chosen, key, _groups(page.items), customers, counts, teams, page.next, ticked)
 
 
 def _groups(tasks: Iterable[TaskView]) -> tuple[tuple[str, tuple[TaskView, ...]], ...]:

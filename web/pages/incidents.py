@@ -17,13 +17,14 @@ from web.pages.errors import error_page
 from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.services import current_services
+from web.texts import N_, _, ngettext
 
 _MEANS = {
-    "message": "The message is set aside, and the order waits for the next one. It can be put back under Messages.",
-    "timer": "The timer does not fire any more; the step that it belongs to goes on without it.",
-    "due": "Nobody is reminded of the task.",
-    "form": "The task stays open, with what was submitted as its draft.",
-    "decision": "The task stays open; nothing is decided.",
+    "message": N_("The message is set aside, and the order waits for the next one. It can be put back under Messages."),
+    "timer": N_("The timer does not fire any more; the step that it belongs to goes on without it."),
+    "due": N_("Nobody is reminded of the task."),
+    "form": N_("The task stays open, with what was submitted as its draft."),
+    "decision": N_("The task stays open; nothing is decided."),
 }
 """What resolving by hand does, by kind of job; the others end, or let the order go on."""
 
@@ -61,9 +62,10 @@ def retry() -> Any:
     done = sum(one.problem is None for one in tried)
     gone = len(tried) - done
     if done:
-        flash("It is being tried again." if done == 1 else f"{done} jobs are being tried again.")
+        flash(ngettext("It is being tried again.", "%(num)s jobs are being tried again.", done))
     if gone or not tried:
-        flash(f"{gone} of them had been dealt with already." if done else "This has been dealt with already.")
+        some = ngettext("%(num)s of them was dealt with before.", "%(num)s of them were dealt with before.", gone)
+        flash(some if done else _("This has been dealt with already."))
     return redirect(safe_next(request.form.get("back")) or url_for("pages.incidents"), 303)
 
 
@@ -90,7 +92,9 @@ def resolve(job_id: str) -> Any:
         return make_response(_form(incident, errors, reason, text), 422)
     except Conflict as gone:
         return _gone(gone)
-    flash(f"{incident.job.name or incident.job.operation or 'The job'} of {incident.job.order} is resolved by hand.")
+    job = incident.job
+    what = job.name or job.operation or _("The job")
+    flash(_("%(job)s of %(order)s is resolved by hand.", job=what, order=job.order))
     return redirect(safe_next(request.form.get("back")) or url_for("pages.incidents"), 303)
 
 
@@ -101,9 +105,11 @@ def _result(text: str) -> dict[str, Any] | None:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise InvalidForm([FieldError("/result", f"This is not JSON (line {error.lineno}: {error.msg}).")]) from error
+        wrong = _("This is not JSON (line %(line)s: %(what)s).", line=error.lineno, what=error.msg)
+        raise InvalidForm([FieldError("/result", wrong)]) from error
     if not isinstance(value, dict):
-        raise InvalidForm([FieldError("/result", 'Write an object with named values, such as {"reference": "4711"}.')])
+        wrong = _('Write an object with named values, such as {"reference": "4711"}.')
+        raise InvalidForm([FieldError("/result", wrong)])
     return value
 
 
@@ -113,7 +119,7 @@ def _form(incident: OpenIncident, errors: dict[str, str], reason: str, result: s
         section="incidents",
         i=incident,
         job=incident.job,
-        means=_MEANS.get(incident.job.kind, "Nothing else waits for it: it just ends."),
+        means=_(_MEANS.get(incident.job.kind, N_("Nothing else waits for it: it just ends."))),
         errors=errors,
         reason=reason,
         result=result,
@@ -122,4 +128,4 @@ def _form(incident: OpenIncident, errors: dict[str, str], reason: str, result: s
 
 def _gone(error: Conflict) -> Any:
     back = url_for("pages.incidents")
-    return error_page(409, "Nothing was changed", str(error), back=back, back_text="Back to the incidents")
+    return error_page(409, _("Nothing was changed"), str(error), back=back, back_text=_("Back to the incidents"))

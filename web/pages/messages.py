@@ -13,6 +13,7 @@ from web import incoming
 from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.services import current_services
+from web.texts import _
 
 PAGE: Final = 50
 _LARGEST_ID: Final = 2**63 - 1
@@ -57,7 +58,7 @@ def set_aside(message_id: int) -> Any:
     except Conflict as refused:
         flash(str(refused), "bad")
     else:
-        flash("The message is set aside. No order takes it any more.")
+        flash(_("The message is set aside. No order takes it any more."))
     return redirect(url_for("pages.message", message_id=message_id), 303)
 
 
@@ -69,8 +70,8 @@ def put_back(message_id: int) -> Any:
     except Conflict as refused:
         flash(str(refused), "bad")
     else:
-        flash("The message was put back, and its order has taken it." if found.state == "taken"
-              else "The message is put back.")  # fmt: skip
+        flash(_("The message was put back, and its order has taken it.") if found.state == "taken"
+              else _("The message is put back."))  # fmt: skip
     return redirect(url_for("pages.message", message_id=message_id), 303)
 
 

@@ -80,7 +80,8 @@ def show(draft_id: str) -> Any:
     with services.database.read() as session:
         people = accounts.display_names(session)
     boot = {
-        **facts, **teams(), "operations": operations(services.engine.registry), "newForm": NEW_SCHEMA,
+        **facts, **teams(services.teams.known().values()),
+        "operations": operations(services.engine.registry), "newForm": NEW_SCHEMA,
         "id": draft.id, "key": draft.key, "revision": draft.revision, "state": draft.state, "file": file,
         "updatedAt": draft.updated_at.isoformat(), "csrf": generate_csrf(), "me": me().name, "people": people,
         "now": services.clock.now().isoformat(), "newest": newest,

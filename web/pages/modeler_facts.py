@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.bundling import drawn
 from engine.findings import local
 from engine.safe_xml import parse_xml
 from handlers.contract import FormContext, Operation, Parameter, Registry
-from web.accounts import SEES_ALL, TEAMS
+from web.accounts import Team
 
 _TYPES: dict[Any, str] = {str: "str", int: "int", float: "float", bool: "bool"}
 
 
-def teams() -> dict[str, list[tuple[str, str]]]:
+def teams(known: Iterable[Team]) -> dict[str, list[tuple[str, str]]]:
     """The teams that may do a task, and those that may be told of a late one, each with its name."""
+    there = [team for team in known if team.active]
     return {
-        "teams": [(team, name) for team, name in TEAMS.items() if team not in SEES_ALL],
-        "tellable": list(TEAMS.items()),
+        "teams": [(team.key, team.title) for team in there if team.works],
+        "tellable": [(team.key, team.title) for team in there],
     }
 
 

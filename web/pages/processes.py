@@ -24,7 +24,7 @@ from web.pages.impacts import group_title, live_orders
 from web.pages.orders import xml_answer
 from web.pages.pictures import pictures
 from web.pages.shell import me, page_of, who
-from web.permissions import allowed, permission
+from web.permissions import permission
 from web.queries import PROCESS
 from web.services import current_services
 
@@ -140,7 +140,7 @@ def _can_go_back(version: VersionView, newest: VersionView | None) -> bool:
 
 
 def _may_write() -> bool:
-    return allowed(me().actor.teams, "processes.write")
+    return me().may("processes.write")
 
 
 @permission("processes.read")

@@ -6,11 +6,20 @@ from flask import Blueprint, Flask
 
 from web import incoming, text
 from web.pages import (
-    approvals,
+    access_review,
+    account,
+    account_factor,
+    account_tokens,
+    alarms,
+    board,
     cancelling,
+    delegations,
     house,
     inbox,
     incidents,
+    journal,
+    links,
+    local_times,
     mails,
     messages,
     modeler,
@@ -18,20 +27,31 @@ from web.pages import (
     modeler_forms,
     moves,
     noting,
+    order_list,
     orders,
+    people,
     processes,
+    questions,
+    scanning,
+    second_step,
     several,
     sign_in,
+    sign_several,
+    signing,
     starting,
     tasks,
+    teams,
     track,
 )
 from web.pages.errors import init_errors
 from web.pages.shell import init_shell
 
 PARTS = (
-    sign_in, inbox, tasks, several, approvals, orders, cancelling, noting, incidents, messages, mails, house, processes,
-    starting, moves, modeler, modeler_forms, modeler_decisions, track,
+    sign_in, second_step, account, account_factor, account_tokens,
+    inbox, tasks, several, signing, order_list, orders, cancelling, noting, questions, scanning, incidents, messages,
+    mails, board, house, processes, starting, moves, modeler, modeler_forms, modeler_decisions, track, local_times,
+    people, teams, journal, access_review, links,
+    sign_several, alarms, delegations,
 )  # fmt: skip
 
 

@@ -1,4 +1,7 @@
-"""Several tasks of one element, filled in once: what was typed goes to each, and each is completed by itself."""
+"""Several tasks of one element, filled in once: what was typed goes to each, and each is completed by itself.
+
+They are ticked in the inbox, or chosen on the page among those that are like an open one. Gates are not done so.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,21 @@ from flask import Blueprint, flash, make_response, redirect, request, url_for
 from engine.errors import InvalidForm
 from engine.views import TaskDetail, TaskView
 from handlers.contract import FieldError, Problem, WaybillError
-from web import forms, queries
+from web import forms
 from web.api.tasks import MOST_AT_ONCE
 from web.pages.errors import error_page
+from web.pages.inbox import list_part, read_filter, read_listing
 from web.pages.shell import me, page_of, who
 from web.pages.tasks import document_of
 from web.permissions import permission
 from web.services import current_services
 
+_OWN = frozenset({"task", "shown", "_began"})
+"""Inputs of this page that belong to no form."""
+
 
 def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/tasks/several", "pick_several", pick)
     pages.add_url_rule("/tasks/<task_id>/several", "several", show)
     pages.add_url_rule("/tasks/<task_id>/several", "complete_several", submit, methods=["POST"])
 
@@ -40,6 +48,24 @@ class Row:
 
 
 @permission("tasks.work")
+def pick() -> Any:
+    """The tasks that were ticked in the list, and their form. They are of one kind."""
+    ids, back = request.args.getlist("task"), url_for("pages.inbox", **read_filter().address())
+    if not ids or len(ids) > MOST_AT_ONCE:
+        text = "Tick the tasks in the list first." if not ids else f"Tick at most {MOST_AT_ONCE} tasks at once."
+        return error_page(422, "These cannot be filled in together", text, back=back)
+    tasks = current_services().engine.tasks(me().actor, ids=ids, limit=MOST_AT_ONCE).items
+    if not tasks:
+        return error_page(409, "These tasks are not open any more", "Somebody was faster with each.", back=back)
+    if len({(task.team, task.process, task.element) for task in tasks}) > 1:
+        return error_page(422, "These cannot be filled in together", "Tick tasks of one step only.", back=back)
+    detail = current_services().engine.task(tasks[0].id, me().actor)
+    if refused := _unfit(detail):
+        return refused
+    return _page(detail, document_of(detail), {task.id for task in tasks}, {}, tasks=tasks)
+
+
+@permission("tasks.work")
 def show(task_id: str) -> Any:
     """The tasks that are like this one, and its form."""
     detail = current_services().engine.task(task_id, me().actor)
@@ -54,7 +80,7 @@ def submit(task_id: str) -> Any:
     detail = current_services().engine.task(task_id, me().actor)
     if (refused := _unfit(detail)) and detail.task.state == "open":
         return refused
-    posted = {name: request.form.getlist(name) for name in request.form if name not in ("task", "_began")}
+    posted = {name: request.form.getlist(name) for name in request.form if name not in _OWN}
     typed = forms.parse(detail.form, posted)
     if row := request.form.get("_add"):
         return _page(detail, forms.add_row(detail.form, typed, row), _chosen(), {})
@@ -66,20 +92,21 @@ def submit(task_id: str) -> Any:
         return _page(detail, typed, chosen, {}, [FieldError("", text)], status=422)
     same = _as_it_was(detail, typed)
     results = {one: _complete(one, typed, same) for one in sorted(chosen)}
-    done = [one for one, refusal in results.items() if refusal is None]
+    done = [one for one in results.values() if isinstance(one, TaskView)]
     if len(done) == len(results):
         flash(f"{len(done)} tasks are done." if len(done) > 1 else "One task is done.")
         return redirect(url_for("pages.inbox"), 303)
     errors = next((list(one.errors) for one in results.values() if isinstance(one, (InvalidForm, Problem))), [])
-    left = {one: refusal for one, refusal in results.items() if refusal is not None}
-    return _page(detail, typed, set(left), left, errors, done=len(done), status=422)
+    left = {one: refusal for one, refusal in results.items() if isinstance(refusal, WaybillError)}
+    return _page(detail, typed, set(left), left, errors, done=done, status=422)
 
 
 def _unfit(detail: TaskDetail) -> Any:
     """An error page where several cannot be done at once."""
     back = url_for("pages.task", task_id=detail.task.id)
-    if detail.approval is not None:
-        return error_page(409, "This is an approval", "Each gate is signed by itself.", back=back)
+    if detail.approval is not None:  # gates have a page of their own, on which each is signed by itself
+        address = url_for("pages.sign_several", task_id=detail.task.id, task=request.args.getlist("task"))
+        return redirect(address, 303)
     if detail.task.state != "open":
         return error_page(409, "This task is not open any more", "Begin with another.", back=url_for("pages.inbox"))
     if detail.task.team not in me().actor.teams:
@@ -119,8 +146,8 @@ def _is_empty(value: Any) -> bool:
     return value is None or value is False or value in ("", [], {})
 
 
-def _complete(task_id: str, typed: Mapping[str, Any], same: set[str]) -> WaybillError | None:
-    """None when it is done; else why it is not."""
+def _complete(task_id: str, typed: Mapping[str, Any], same: set[str]) -> TaskView | WaybillError:
+    """The task when it is done; else why it is not."""
     engine, actor = current_services().engine, me().actor
     try:
         own = engine.task(task_id, actor)
@@ -128,22 +155,25 @@ def _complete(task_id: str, typed: Mapping[str, Any], same: set[str]) -> Waybill
             return InvalidForm([FieldError("", "This is an approval; it is signed by itself.")])
         held = document_of(own)
         document = {**typed, **{name: held[name] for name in same if name in held}}
-        done = engine.complete(task_id, actor, document, revision=own.task.revision)
+        done = engine.complete(task_id, actor, document, revision=own.task.revision,
+                               draft_revision=own.task.draft_revision)
     except WaybillError as refused:
         return refused
     if done.state == "open":
         return InvalidForm([FieldError("", "It failed in a way nobody foresaw. What you entered is kept with it.")])
-    return None
+    return done
 
 
 def _page(
     detail: TaskDetail, document: Mapping[str, Any], chosen: set[str], refused: Mapping[str, WaybillError],
-    errors: Sequence[FieldError] = (), *, done: int = 0, status: int = 200,
+    errors: Sequence[FieldError] = (), *, done: Sequence[TaskView] = (), tasks: Sequence[TaskView] | None = None,
+    status: int = 200,
 ) -> Any:
-    services, person = current_services(), me()
-    tasks = services.engine.tasks(person.actor, like=detail.task, limit=MOST_AT_ONCE).items
-    with services.database.read() as session:
-        customers = queries.customers(session, (task.order for task in tasks))
+    person = me()
+    if tasks is None:
+        tasks = _shown(detail)
+    listing = read_listing(frozenset(chosen), beside=[task.order for task in tasks])
+    customers = listing.customers
     rows = [
         Row(task, customers.get(task.order), task.id in chosen,
             task.assignee if task.assignee not in (None, person.name) else None,
@@ -153,8 +183,17 @@ def _page(
     gone = [(one, _why(refusal)) for one, refusal in refused.items() if one not in {task.id for task in tasks}]
     form = forms.build(detail.form, detail.ui, document, errors)
     body = page_of("several.html", section="inbox", task=detail.task, rows=rows, gone=gone, form=form, done=done,
+                   steps=detail.steps, listing=listing, list_html=list_part(listing, detail.task.id),
                    began=orjson.dumps(dict(_began(detail))).decode())
     return make_response(body, status)
+
+
+def _shown(detail: TaskDetail) -> Sequence[TaskView]:
+    """The tasks that the page lists: those that it had, as far as they are open, at first all that are like the one."""
+    engine, shown = current_services().engine, request.form.getlist("shown")[:MOST_AT_ONCE]
+    if shown:
+        return engine.tasks(me().actor, ids=shown, limit=MOST_AT_ONCE).items
+    return engine.tasks(me().actor, like=detail.task, limit=MOST_AT_ONCE).items
 
 
 def _why(refusal: WaybillError) -> str:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Flask, Response, abort, g, make_response, render_template, request
 
+from engine.queue import Queue, queue_columns
+from engine.tasklists import MOST_COUNTED, inbox_number
+from engine.views import TaskView
 from web import accounts, queries
+from web.accounts.away import is_away
 from web.auth import Person, current_person
+from web.local import local
 from web.services import current_services
-from web.text import Times
+from web.text import label
+from web.times import Times
 
 UNREADABLE = "\ufffd"
 """Stands in a search for a character that cannot be read."""
@@ -28,6 +36,8 @@ class Shell:
     open_orders: int
     incidents: int
     messages: int
+    alarms: int
+    queue: Queue | None = None
 
 
 STEPS = range(1, 1001)
@@ -56,10 +66,20 @@ def me() -> Person:
 
 
 def times() -> Times:
-    """How times are written, as seen from the house's clock now."""
+    """How times are written and read for whoever asks, as seen from the house's clock now."""
     if "times" not in g:
-        g.times = Times(current_services().clock.now())
+        here = local()
+        g.times = Times(current_services().clock.now(), here.zone, here.locale)
     found: Times = g.times
+    return found
+
+
+def everybody() -> Mapping[str, accounts.User]:
+    """User name → the account, active or not. One statement in a request."""
+    if "everybody" not in g:
+        with current_services().database.read() as session:
+            g.everybody = {user.name: user for user in accounts.users(session)}
+    found: Mapping[str, accounts.User] = g.everybody
     return found
 
 
@@ -67,10 +87,38 @@ def who(name: str | None) -> str:
     """A user name as people read it: the display name, `Waybill` for the machine, else as it is."""
     if not name:
         return ""
-    if "display_names" not in g:
-        with current_services().database.read() as session:
-            g.display_names = accounts.display_names(session)
-    return str(g.display_names.get(name) or ("Waybill" if name == "waybill" else name))
+    user = everybody().get(name)
+    return user.display_name if user is not None else ("Waybill" if name == "waybill" else name)
+
+
+def absence(name: str | None) -> str:
+    """`, away until 3 Dec` behind the name of somebody who is away now; nothing of others."""
+    user = everybody().get(name or "")
+    if user is None or not is_away(user, current_services().clock.now()):
+        return ""
+    return f", away until {times().day(last_day(user.away_until))}" if user.away_until else ", away"
+
+
+def last_day(end: datetime) -> datetime:
+    """A moment of the last day of an absence: it ends with the day, so its end is the next one's beginning."""
+    return end - timedelta(seconds=1)
+
+
+def named(said: object, *names: str | None) -> str:
+    """A sentence of the engine's as people read it: with display names in place of the user name that it begins with,
+    of the one that an error carries (`who`), and of these."""
+    text = str(said)
+    meant = {text.partition(" ")[0], getattr(said, "who", None), *names}
+    for name in sorted((one for one in meant if isinstance(one, str) and one in everybody()), key=len, reverse=True):
+        shown = who(name).replace("\\", r"\\")
+        text = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", shown, text)
+    return text
+
+
+def word(code: object) -> str:
+    """The word for a code: of a team its title, as an administrator may have changed it."""
+    team = current_services().teams.known().get(str(code))
+    return team.title if team else label(code)
 
 
 def page_of(template: str, **values: Any) -> str:
@@ -105,6 +153,7 @@ def init_shell(app: Flask) -> None:
     """Gives every template the person, the numbers beside the menu and the words."""
 
     app.jinja_env.filters["who_is"] = who
+    app.jinja_env.filters["label"] = word
 
     @app.context_processor
     def common() -> dict[str, Any]:
@@ -112,22 +161,32 @@ def init_shell(app: Flask) -> None:
         return {
             "person": person,
             "demo": current_services().settings.demo,
-            "shell": _shell(person) if person and not request.headers.get("HX-Request") else None,
+            "shell": shell() if person and not request.headers.get("HX-Request") else None,
             "times": times(),
+            "local": local(),
             "who": who,
+            "absence": absence,
+            "named": named,
             "section": "",
             "UNREADABLE": UNREADABLE,
         }
 
 
-def _shell(person: Person) -> Shell:
-    if "shell" in g:  # a page renders several templates
+def shell(beside: TaskView | None = None) -> Shell:
+    """The numbers beside the menu, once in a request; with a gate also where it stands among those that wait for the
+    one who asks."""
+    if "shell" in g and beside is None:  # a page renders several templates
         found: Shell = g.shell
         return found
-    services = current_services()
+    services, actor = current_services(), me().actor
+    counted = "inbox_count" in g
+    seen = None if counted and beside is None else services.engine.shelves(actor)
+    more = () if counted else (inbox_number(seen),)
+    if beside is not None:
+        more = (*more, *queue_columns(actor, seen, beside.id))
     with services.database.read() as session:
-        open_orders, dead, unmatched = queries.counts(session)
-    counts: dict[str, int] = services.engine.task_counts(person.actor)
-    g.shell = Shell(counts.get("all", 0), open_orders, dead, unmatched)
-    made: Shell = g.shell
+        (open_orders, dead, unmatched, alarms), asked = queries.counts(session, actor, *more)
+    tasks, *place = (g.inbox_count, *asked) if counted else asked
+    queue = Queue(*place) if beside is not None else None
+    made = g.shell = Shell(min(tasks, MOST_COUNTED), open_orders, dead, unmatched, alarms, queue)
     return made

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from flask import Blueprint, Flask, Response, make_response, redirect, render_template, request, url_for
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
 from web import accounts
-from web.auth import current_person, person, safe_next, sign_in, sign_out
+from web.auth import current_person, safe_next, sign_out
+from web.pages import second_step
 from web.permissions import PUBLIC, permission
 from web.services import current_services
+from web.texts import _
 
 TRIES = "10 per 15 minutes"
 """Wrong passwords per name and address."""
 ADDRESS_TRIES = "60 per 15 minutes"
 """Wrong passwords per address, whatever the name."""
 
+View = TypeVar("View", bound=Callable[..., Any])
 _limiter = Limiter(key_func=get_remote_address, storage_uri="memory://", strategy="fixed-window")
 
 
@@ -32,13 +36,18 @@ def init_limits(app: Flask) -> None:
     _limiter.init_app(app)
 
 
+def limited(limit: str, key: Callable[[], str] = get_remote_address) -> Callable[[View], View]:
+    """Lets an address, or what `key` says, ask a route only so often, in this process."""
+    return cast("Callable[[View], View]", _limiter.limit(limit, key_func=key))
+
+
 @permission(PUBLIC)
 def show() -> Any:
     """The sign-in page."""
     if current_person() is not None:
         return redirect(safe_next(request.args.get("next")) or url_for("pages.inbox"))
     target = safe_next(request.args.get("next"))
-    return _page(advice="Sign in to go on to the page you asked for." if target else None, target=target)
+    return _page(advice=_("Sign in to go on to the page you asked for.") if target else None, target=target)
 
 
 def _name_and_address() -> str:
@@ -57,14 +66,12 @@ def enter() -> Any:
     name = request.form.get("name", "").strip().lower()
     target = safe_next(request.form.get("next"))
     with current_services().database.read() as session:
-        user = accounts.verify_password(session, name, request.form.get("password", "")[:200])
-        found = person(user) if user else None
-    if found is None:
+        known = accounts.verify_password(session, name, request.form.get("password", "")[:200]) is not None
+    if not known:
         return _page(
-            problem="Name and password do not match", advice="Try again.", name=name, target=target, status=422
+            problem=_("Name and password do not match"), advice=_("Try again."), name=name, target=target, status=422
         )
-    sign_in(found)
-    return redirect(target or url_for("pages.inbox"), 303)
+    return second_step.go_on(name, request.form.get("password", "")[:200], target)
 
 
 @permission(PUBLIC)
@@ -97,4 +104,4 @@ def _page(
 
 def too_many() -> Response:
     """The page after too many wrong passwords."""
-    return _page(problem="Too many tries", advice="Wait 15 minutes, then try again.", status=429)
+    return _page(problem=_("Too many tries"), advice=_("Wait 15 minutes, then try again."), status=429)

@@ -17,6 +17,7 @@ from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.queries import PROCESS
 from web.services import current_services
+from web.texts import _
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _KEY_INPUT = "_business_key"
@@ -51,8 +52,8 @@ def begin(key: str) -> Any:
     if row := request.form.get("_remove"):
         return _page(found, forms.remove_row(form, typed, row), business_key)
     if not _KEY.fullmatch(business_key):
-        error = "Enter a business key." if not business_key else (
-            "Use letters, digits, dots, dashes and underscores, at most 80; a letter or digit first.")
+        error = _("Enter a business key.") if not business_key else (
+            _("Use letters, digits, dots, dashes and underscores, at most 80; a letter or digit first."))
         return _page(found, typed, business_key, key_error=error)
     given: dict[str, Any] = {}
     try:
@@ -65,9 +66,9 @@ def begin(key: str) -> Any:
     except (InvalidForm, Problem) as refused:
         return _page(found, typed, business_key, refused.errors)
     if not new:
-        return _page(found, typed, business_key,
-                     key_error=f"{business_key} is taken. Choose another, or look at it on its page.")
-    flash(f"{view.business_key} was started.")
+        taken = _("%(key)s is taken. Choose another, or look at it on its page.", key=business_key)
+        return _page(found, typed, business_key, key_error=taken)
+    flash(_("%(key)s was started.", key=view.business_key))
     return redirect(url_for("pages.order", number=view.business_key), 303)
 
 

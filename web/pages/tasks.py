@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
-from flask import Blueprint, Response, flash, make_response, redirect, request, url_for
+import orjson
+from flask import Blueprint, Response, flash, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 
-from engine.errors import Conflict, InvalidForm, NotAllowed
+from engine.errors import Conflict, DraftChanged, InvalidForm, NotAllowed
 from engine.views import TaskDetail, TaskView
 from handlers.contract import FieldError, Problem
-from web import forms, queries
+from web import forms
 from web.pages import approvals
 from web.pages.errors import error_page
-from web.pages.inbox import list_part, read_listing
-from web.pages.shell import me, page_of, times, who
+from web.pages.inbox import list_part, read_filter, read_listing, wanted_of
+from web.pages.shell import absence, me, named, page_of, times, who
 from web.pages.withdrawn import why_withdrawn
 from web.permissions import permission
 from web.services import current_services
@@ -52,39 +53,56 @@ def submit(task_id: str) -> Any:
         return _page(detail, forms.add_row(detail.form, typed, row), focus=row)
     if row := request.form.get("_remove"):
         return _page(detail, forms.remove_row(detail.form, typed, row))
+    action = request.form.get("_action")
+    if action == "theirs":
+        return _page(detail, document_of(detail), base=detail.task.draft_revision, mine=typed)
     try:
-        if request.form.get("_action") == "draft":
-            return _keep(detail.task, typed)
-        done = engine.complete(task_id, actor, typed)
+        if action in ("draft", "keep", "mine"):
+            kept = _set_aside(typed) if action == "mine" else typed
+            return _keep(detail.task, kept, _number("_newest" if action == "keep" else "_draft"))
+        done = engine.complete(task_id, actor, typed, draft_revision=_number("_draft"))
+    except DraftChanged as changed:
+        return _page(engine.task(task_id, actor), typed, changed=changed, status=409)
     except (InvalidForm, Problem) as refused:
         return _page(engine.task(task_id, actor), typed, refused.errors, status=422)
     except (Conflict, NotAllowed) as refused:
         return _page(
             engine.task(task_id, actor),
             typed,
-            notice=f"{_named(refused)} Nothing was changed.",
+            notice=f"{named(refused)} Nothing was changed.",
             status=_status(refused),
         )
     if done.state == "open":
         return redirect(_address(task_id), 303)  # an operation failed unforeseen: the page says so, the input is kept
-    flash(f"{done.name} for {done.order} is done.")
-    following = _next_of(done)
-    if following is not None:
-        flash(following.id, "next-task")
-        flash(following.name, "next-name")
-        flash(following.order, "next-order")
-    return redirect(url_for("pages.inbox", **_filter()), 303)
+    return _go_on(done)
+
+
+def _go_on(done: TaskView) -> Response:
+    """To the next task, where there is one, else to the list."""
+    flash(f"{done.name} for {done.order} is done.", "done")
+    flash(done.id, "done-task")
+    following = current_services().engine.next_task(me().actor, done, wanted_of(read_filter()))
+    address = _address(following.id) if following else url_for("pages.inbox", **read_filter().address())
+    return cast(Response, redirect(address, 303))
 
 
 @permission("tasks.work")
 def autosave(task_id: str) -> Any:
-    """Keeps the draft while somebody types; answers with when."""
+    """Keeps the draft while somebody types, and takes the task if nobody has it. Answers with what the page then says;
+    409 when another window or a colleague was there."""
     services, actor = current_services(), me().actor
     detail = services.engine.task(task_id, actor)
-    if detail.task.assignee != actor.name or detail.task.state != "open":
-        return make_response("", 204)
-    services.engine.save_task_draft(task_id, actor, forms.parse(detail.form, _posted(request.form)))
-    return f"Draft saved at {times().seconds(services.clock.now())}"
+    typed = forms.parse(detail.form, _posted(request.form))
+    free = detail.task.assignee is None
+    try:
+        saved = services.engine.save_task_draft(task_id, actor, typed, revision=_number("_draft"), claim=free)
+    except DraftChanged as changed:
+        return jsonify(changed=render_template("parts/draft_changed.html", changed=changed)), 409
+    except (Conflict, NotAllowed) as refused:
+        return jsonify(said=f"Not saved. {named(refused)}"), _status(refused)
+    claim = render_template("parts/claim.html", task=saved, mine=True, keep=read_filter().address()) if free else ""
+    said = f"Draft saved at {times().seconds(services.clock.now())}"
+    return jsonify(said=f"{said}. The task is yours now" if free else said, revision=saved.draft_revision, claim=claim)
 
 
 @permission("tasks.work")
@@ -115,17 +133,30 @@ def _then_show(task_id: str, command: Any) -> Any:
         command()
     except (Conflict, NotAllowed) as refused:
         status, back = _status(refused), _address(task_id)
-        return error_page(status, detail=_named(refused), back=back, back_text="Look at the task")
+        return error_page(status, detail=named(refused), back=back, back_text="Look at the task")
     return redirect(_address(task_id), 303)
 
 
-def _keep(task: TaskView, typed: Mapping[str, Any]) -> Any:
+def _keep(task: TaskView, typed: Mapping[str, Any], revision: int | None) -> Any:
     engine, actor = current_services().engine, me().actor
-    if task.assignee is None:
-        engine.claim(task.id, actor)
-    engine.save_task_draft(task.id, actor, typed)
+    engine.save_task_draft(task.id, actor, typed, revision=revision, claim=task.assignee is None)
     flash(f"Draft saved at {times().seconds(current_services().clock.now())}", "draft")
     return redirect(_address(task.id), 303)
+
+
+def _number(name: str) -> int | None:
+    """A revision that the form sends."""
+    text = request.form.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
+def _set_aside(typed: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What had been typed before the other draft was shown; it comes along with the form."""
+    try:
+        sent = orjson.loads(request.form.get("_mine", ""))
+    except orjson.JSONDecodeError:
+        sent = None
+    return sent if isinstance(sent, dict) else typed
 
 
 def _page(
@@ -136,10 +167,16 @@ def _page(
     notice: str | None = None,
     focus: str | None = None,
     status: int = 200,
+    changed: DraftChanged | None = None,
+    base: int | None = None,
+    mine: Mapping[str, Any] | None = None,
 ) -> Response:
-    listing = read_listing()
     task, person = detail.task, me()
+    listing = read_listing(beside=[task.order])
     form = forms.build(detail.form, detail.ui, document, errors)
+    if base is None:  # a form that was sent still builds on the draft that it began with
+        sent = _number("_draft")
+        base = task.draft_revision if sent is None else sent
     body = page_of(
         "task.html",
         section="inbox",
@@ -154,8 +191,12 @@ def _page(
         mine=task.assignee == person.name and task.state == "open",
         locked=_locked(task),
         takeable=task.state == "open" and task.team in person.actor.teams and task.assignee not in (None, person.name),
-        customer=listing.customers.get(task.order) or _customer(task.order),
+        customer=listing.customers.get(task.order),
         paragraphs=[part.strip() for part in detail.instructions.split("\n\n") if part.strip()],
+        base=base,
+        changed=changed,
+        unsaved=request.method == "POST" and mine is None,
+        set_aside=orjson.dumps(dict(mine)).decode() if mine is not None else None,
     )
     return make_response(body, status)
 
@@ -170,7 +211,8 @@ def _locked(task: TaskView) -> str | None:
     if task.team not in person.actor.teams:
         return "You may look at this task. It is for another team"
     if task.assignee not in (None, person.name):
-        return f"{who(task.assignee)} has this task"
+        away = absence(task.assignee)
+        return f"{who(task.assignee)}{away}{',' if away else ''} has this task"
     return None
 
 
@@ -179,35 +221,13 @@ def document_of(detail: TaskDetail) -> Mapping[str, Any]:
     return detail.draft if isinstance(detail.draft, dict) else detail.data
 
 
-def _customer(order: str) -> tuple[str, str] | None:
-    with current_services().database.read() as session:
-        return queries.customers(session, [order]).get(order)
-
-
-def _next_of(done: TaskView) -> TaskView | None:
-    """The order's next task, when it is one for my teams."""
-    teams = me().actor.teams
-    tasks = current_services().engine.order_tasks(done.order)
-    return next((t for t in tasks if t.state == "open" and t.team in teams and t.kind == "form"), None)
-
-
 def _posted(form: MultiDict[str, str]) -> dict[str, list[str]]:
     return {name: form.getlist(name) for name in form}
 
 
-def _filter() -> dict[str, Any]:
-    return {k: v for k, v in request.args.items() if k in ("view", "team", "step", "q")}
-
-
 def _address(task_id: str) -> str:
-    return url_for("pages.task", task_id=task_id, **_filter())
+    return url_for("pages.task", task_id=task_id, **read_filter().address())
 
 
 def _status(refused: Exception) -> int:
     return 409 if isinstance(refused, Conflict) else 403
-
-
-def _named(refused: Exception) -> str:
-    """The refusal with the person's display name in place of the user name."""
-    name = getattr(refused, "who", None)
-    return str(refused).replace(name, who(name)) if name else str(refused)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, abort
+from flask import Blueprint, Response, abort, g
 
 from handlers.countries import country_name
 from web import queries
+from web.local import zone_of_country
 from web.pages.orders import file_answer
 from web.pages.shell import page_of, times
 from web.permissions import PUBLIC, permission
 from web.rows import OrderDetail, ShipmentRow
 from web.services import current_services
 from web.text import label, money, report_word
+from web.texts import _, ngettext
 
 LASTS = timedelta(days=30)
 """How long after its end an order can still be looked at."""
@@ -42,6 +45,7 @@ def register(pages: Blueprint) -> None:
 def show(token: str) -> Any:
     """Where the order is and when it comes."""
     detail = _order(token)
+    _as_seen_in(detail.country)
     shipment = detail.shipments[-1] if detail.shipments else None
     last_round = max((p.round for p in detail.parcels), default=0)
     return page_of(
@@ -58,6 +62,12 @@ def show(token: str) -> Any:
         token=token,
         company=current_services().ports.renderer.company.get("name", "Waybill"),
     )
+
+
+def _as_seen_in(country: str) -> None:
+    """Times are those of the country the order goes to, where its clocks all show the same; else the company's."""
+    here = times()
+    g.times = replace(here, zone=ZoneInfo(zone_of_country(country, here.now) or current_services().settings.time_zone))
 
 
 @permission(PUBLIC)
@@ -86,16 +96,21 @@ def _headline(detail: OrderDetail, shipment: ShipmentRow | None) -> tuple[str, s
     """A small line and the big one below it."""
     row = detail.row
     if row.state in ("cancelled", "cancelling"):
-        return "", "This order was cancelled"
+        return "", _("This order was cancelled")
     if shipment is None:
-        return "", "We are preparing your order"
+        return "", _("We are preparing your order")
     courier = label(shipment.courier)
     if shipment.state == "delivered":
-        return f"Delivered by {courier}", f"Delivered on {times().long_day(shipment.ended_at or times().now)}"
+        day = times().long_day(shipment.ended_at or times().now)
+        return _("Delivered by %(courier)s", courier=courier), _("Delivered on %(day)s", day=day)
     if shipment.state in ("given_up", "cancelled"):
-        return "", "We are looking after your delivery"
-    expected = f"Expected {times().long_day(shipment.expected_on)}" if shipment.expected_on else "On its way"
-    return (f"On its way with {courier}" if shipment.picked_up_at else f"Waits for {courier}"), expected
+        return "", _("We are looking after your delivery")
+    expected = _("On its way")
+    if shipment.expected_on:
+        expected = _("Expected %(day)s", day=times().long_day(shipment.expected_on))
+    if shipment.picked_up_at:
+        return _("On its way with %(courier)s", courier=courier), expected
+    return _("Waits for %(courier)s", courier=courier), expected
 
 
 def _stages(detail: OrderDetail, shipment: ShipmentRow | None) -> list[Stage]:
@@ -104,11 +119,11 @@ def _stages(detail: OrderDetail, shipment: ShipmentRow | None) -> list[Stage]:
     cancelled = detail.row.state in ("cancelled", "cancelling")
     booked = shipment if shipment and shipment.state not in ("given_up", "cancelled") else None
     way: list[tuple[str, str, bool, datetime | None]] = [
-        ("Order received", "", True, detail.row.placed_at),
-        ("Payment received", _paid(detail), bool(paid), paid[-1].at if paid else None),
+        (_("Order received"), "", True, detail.row.placed_at),
+        (_("Payment received"), _paid(detail), bool(paid), paid[-1].at if paid else None),
         (_packed(detail), "", bool(detail.parcels), None),
         (
-            f"Picked up by {label(booked.courier)}" if booked else "Picked up",
+            _("Picked up by %(label)s", label=label(booked.courier)) if booked else _("Picked up"),
             "",
             bool(booked and booked.picked_up_at),
             booked.picked_up_at if booked else None,
@@ -119,12 +134,12 @@ def _stages(detail: OrderDetail, shipment: ShipmentRow | None) -> list[Stage]:
     last = next((r for r in reversed(reports) if r.status != "delivered"), None)
     if last is not None or delivered:
         small = ", ".join(part for part in (last.place, last.note) if part) if last else ""
-        way.append((report_word(last.status) if last else "On its way", small, True, last.at if last else None))
+        way.append((report_word(last.status) if last else _("On its way"), small, True, last.at if last else None))
     else:
-        way.append(("On its way", "", False, None))
-    way.append(("Delivered", "", delivered, booked.ended_at if booked and delivered else None))
+        way.append((_("On its way"), "", False, None))
+    way.append((_("Delivered"), "", delivered, booked.ended_at if booked and delivered else None))
     if cancelled:
-        way = [stage for stage in way if stage[2]] + [("Cancelled", "", True, detail.row.cancelled_at)]
+        way = [stage for stage in way if stage[2]] + [(_("Cancelled"), "", True, detail.row.cancelled_at)]
     return _marked(way, booked.expected_on if booked else None)
 
 
@@ -143,10 +158,10 @@ def _paid(detail: OrderDetail) -> str:
     if not balance.captured:
         return ""
     method = next((p.method for p in reversed(detail.payments) if p.kind == "capture" and p.state == "done"), "")
-    return f"{money(balance.captured, balance.currency)} by {label(method)}"
+    return _("%(amount)s by %(method)s", amount=money(balance.captured, balance.currency), method=label(method))
 
 
 def _packed(detail: OrderDetail) -> str:
     last = max((p.round for p in detail.parcels), default=0)
     count = sum(1 for p in detail.parcels if p.round == last)
-    return "Packed" if not count else "Packed in 1 parcel" if count == 1 else f"Packed in {count} parcels"
+    return ngettext("Packed in %(num)s parcel", "Packed in %(num)s parcels", count) if count else _("Packed")

@@ -22,9 +22,9 @@ def why_withdrawn(task: TaskView) -> str:
     ended = task.completed_at
     if ended is None:
         return _OTHERWISE
-    engine = current_services().engine
-    events = [e for e in engine.history(task.order) if abs(e.at - ended) <= _SAME_COMMAND]
-    ends = _ends(engine.diagrams(task.order), task)
+    journey = current_services().engine.journey(task.order)
+    events = [e for e in journey.events if abs(e.at - ended) <= _SAME_COMMAND]
+    ends = _ends(journey.diagrams, task)
     for event in sorted(events, key=lambda e: abs(e.at - ended)):
         if event.kind == "cancelled":
             return f"{who(event.actor)} cancelled the order at {times().when(event.at)}."

@@ -13,8 +13,10 @@ const KEEPALIVE_BYTES = 60_000; // browsers refuse more than 64 kB in a request 
 
 export { showSaving } from './draft_notice.js';
 
-// Times are written in UTC, as everywhere on the pages.
-export const clockTime = (at) => (at instanceof Date ? at : new Date(at)).toISOString().slice(11, 19);
+// Times are written in the reader's zone, as everywhere on the pages.
+const { zone, locale } = document.documentElement.dataset;
+const clock = new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, { timeStyle: 'medium', timeZone: zone });
+export const clockTime = (at) => clock.format(at instanceof Date ? at : new Date(at));
 
 export function ago(iso, now = new Date()) {
   const seconds = Math.max(0, Math.round((now - new Date(iso)) / 1000));

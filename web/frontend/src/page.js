@@ -1,9 +1,13 @@
 // What every page does beyond plain HTML: live parts and drafts by htmx, the keys, one click once. Nothing depends on it.
 import 'htmx.org';
+import './scan.js'; // before the keys: it tells a scanner's from a person's
+import './counting.js';
+import './inbox.js';
+import './keeping.js';
 
 const editable = (element) => element.closest('input, select, textarea, [contenteditable]');
 
-// --- keys: j k move, Enter opens (it is a link), c claims, / searches, ? lists them ---
+// --- keys: j k move, Enter opens (it is a link), c claims, r releases, / searches, ? lists them ---
 function move(by) {
   const links = [...document.querySelectorAll('[data-keys] a[href]')];
   if (!links.length) return;
@@ -17,6 +21,7 @@ function move(by) {
 const keys = {
   j: () => move(1),
   k: () => move(-1),
+  r: () => document.querySelector('[data-key="r"]')?.click(),
   c: () => document.querySelector('[data-key="c"]')?.click(),
   '/': () => document.querySelector('[role="search"] input')?.focus(),
   '?': () => document.querySelector('#keys')?.showModal?.(),
@@ -25,7 +30,8 @@ const keys = {
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || editable(event.target)) return;
   if (document.querySelector('dialog[open]')) return;
-  const act = keys[event.key];
+  const named = document.querySelector(`[data-key~="${CSS.escape(event.key)}"]`);
+  const act = named ? () => named.click() : keys[event.key];
   if (act) {
     event.preventDefault();
     act();
@@ -71,9 +77,36 @@ if (sign) {
     if (!chosen) return;
     const where = chosen.value === 'send_back' && step ? ` to step ${step.value}` : '';
     sign.textContent = `Sign: ${chosen.dataset.says}${where}`;
-    const meaning = form.querySelector('[data-meaning]');
-    if (meaning) meaning.textContent = chosen.dataset.meaning + where;
+    const meaning = form.querySelector('span[data-meaning]');
+    if (meaning && chosen.dataset.meaning) meaning.textContent = chosen.dataset.meaning;
   };
   form.addEventListener('change', say);
   say();
+  // the bar of a narrow screen chooses, then leads to the form; without a script its links do the same
+  document.addEventListener('click', (event) => {
+    const wanted = event.target.closest('[data-decide]');
+    if (!wanted) return;
+    event.preventDefault();
+    const choice = form.querySelector(`input[name="decision"][value="${wanted.dataset.decide}"]`);
+    choice.checked = true;
+    say();
+    form.scrollIntoView({ block: 'start' });
+    choice.focus({ preventScroll: true });
+  });
+}
+
+// --- the browser's own time zone is offered where somebody chooses one ---
+const ownZone = document.querySelector('[data-own-zone]');
+const zoneOffer = document.querySelector('[data-zone-offer]');
+if (ownZone && zoneOffer) {
+  const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if ([...ownZone.options].some((option) => option.value === mine) && ownZone.value !== mine) {
+    zoneOffer.querySelector('span').textContent = mine.replaceAll('_', ' ');
+    zoneOffer.hidden = false;
+    zoneOffer.querySelector('button').addEventListener('click', () => {
+      ownZone.value = mine;
+      zoneOffer.hidden = true;
+      ownZone.focus();
+    });
+  }
 }

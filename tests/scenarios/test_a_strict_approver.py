@@ -1,0 +1,642 @@
+"""What a strict approver would test: 18 points, each in plain words, through the real commands."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pypdf import PdfReader
+
+import app
+from engine import Bundle
+from engine.approvals import MOST_AT_ONCE
+from engine.errors import (
+    AlreadyDecided,
+    AlreadyDone,
+    Conflict,
+    EngineError,
+    InvalidForm,
+    NotAllowed,
+    NotAnApprover,
+    NotFound,
+    OwnVersion,
+    SeparationOfDuties,
+    StaleSnapshot,
+)
+from engine.store.tables import Instance, Signature
+from engine.views import Actor, Approval, DelegationView, EventView
+from handlers.archive import so_far
+from handlers.documents import Renderer
+from handlers.tables import Order
+from tests.scenarios.conftest import SQLITE_USUALLY
+from tests.scenarios.shop import PEOPLE, OrderHandle, Shop
+from web.accounts import User
+
+pytestmark = SQLITE_USUALLY
+GATE, PAYMENT = "approve_reservation", "approve_payment"
+HELENA = replace(PEOPLE["stock-approver"], display_name="Helena Brandt")
+RAVI = replace(PEOPLE["stock-approver-2"], display_name="Ravi Menon")
+GRACE = replace(PEOPLE["payment-approver"], display_name="Grace Okafor")
+OWNER = Actor("owner", frozenset({"owner"}), sees_all=True, display_name="Dana Levy", is_owner=True)
+ADMIN = Actor("admin", frozenset({"admin"}), sees_all=True, display_name="Tomas Ibarra", is_administrator=True)
+DEAR: dict[str, Any] = {"items": [{"sku": "product-d", "quantity": 20}]}
+"""6,980.00: two people sign."""
+HALF: dict[str, Any] = {"items": [{"sku": "product-d", "quantity": 10}]}
+"""3,490.00: one person signs; two such orders are above the limit."""
+EMERGENCY = "Both approvers are in hospital after the accident."
+
+
+def read(order: OrderHandle, who: Actor, gate: str = GATE) -> Approval:
+    found = order.detail(gate, who).approval
+    assert found is not None
+    return found
+
+
+def sign(order: OrderHandle, who: Actor, gate: str = GATE, decision: Any = "approve", **more: Any) -> Any:
+    """Reads the gate and signs what is read."""
+    task = order.task(gate)
+    more = {"comment": "", "snapshot": read(order, who, gate).snapshot, **more}
+    signed = order.engine.decide(task.id, who, decision, **more)
+    order.shop.works()
+    return signed
+
+
+def events(order: OrderHandle, kind: str) -> list[EventView]:
+    return [event for event in order.history() if event.kind == kind]
+
+
+def renamed(order: OrderHandle, name: str) -> None:
+    """Somebody changes what is signed, behind the gate's back."""
+    with order.engine.transaction() as session:
+        session.get_one(Order, order.number).customer_name = name
+
+
+def lends(shop: Shop, **changes: Any) -> DelegationView:
+    """Helena lends Grace her right to sign, for two days."""
+    now = shop.clock.now()
+    terms = {"principal": "stock-approver", "to": "payment-approver", "team": "stock-approvers", "starts_at": now,
+             "ends_at": now + timedelta(days=2), "reason": "Holidays", **changes}
+    return shop.engine.delegate(terms.pop("by", HELENA), **terms)
+
+
+class Test1WhoPreparesDoesNotApprove:
+    """(1) Preparer is not approver, per order."""
+
+    def test_whoever_did_a_task_of_an_order_signs_other_orders_and_not_that_one(self, shop: Shop) -> None:
+        both = Actor("sales", frozenset({"sales", "stock-approvers"}))
+        mine, other = shop.places_order(by=both), shop.places_order(by=HELENA)
+
+        with pytest.raises(SeparationOfDuties):
+            sign(mine, both)
+        sign(other, both)
+
+        assert mine.open_elements() == [GATE]
+        assert 6 in other.steps()
+
+
+class Test2NoApprovalByEditingData:
+    """(2) No approval by editing data; an emergency override needs a reason, raises an alarm and leaves a mark."""
+
+    def test_no_variable_that_somebody_brings_opens_a_gate(self, shop: Shop) -> None:
+        order = shop.places_order()
+        for name in (GATE, "stock.arrived"):
+            order.hears(name, decision="approve")
+        task = order.task(GATE)
+        shop.engine.save_task_draft(task.id, HELENA, {"decision": "approve"})
+        with pytest.raises(InvalidForm):
+            shop.engine.complete(task.id, HELENA, {"decision": "approve"})
+
+        assert order.open_elements() == [GATE]
+        assert GATE not in order.variables
+
+    def test_an_approval_that_stands_in_the_variables_alone_sends_no_goods_out(self, shop: Shop) -> None:
+        """What counts before the courier is booked are the signatures."""
+        order = shop.places_order().goes_to("package_products")
+        with shop.engine.transaction() as session:
+            for row in session.query(Signature).filter_by(element=PAYMENT):
+                session.delete(row)
+
+        order.does("package_products")
+
+        assert [job.error for job in order.incidents()] == [
+            "The gate “Approval: Payment Processing” has not been approved."
+        ]
+        with pytest.raises(Conflict, match="stands in for an approval"):
+            shop.engine.resolve(order.incidents()[0].id, OWNER, "I know that it was approved.", {})
+
+    def test_the_owner_opens_a_gate_in_an_emergency_and_everybody_sees_it(self, shop: Shop) -> None:
+        order = shop.places_order()
+        task, page = order.task(GATE), read(order, OWNER)
+        assert page.can_override
+        with pytest.raises(InvalidForm, match="at least 20 characters"):
+            shop.engine.override(task.id, OWNER, reason="Hurry.", snapshot=page.snapshot)
+        for nobody in (HELENA, ADMIN):
+            with pytest.raises(NotAllowed):
+                shop.engine.override(task.id, nobody, reason=EMERGENCY, snapshot=page.snapshot)
+
+        done = shop.engine.override(task.id, OWNER, reason=EMERGENCY, snapshot=page.snapshot)
+
+        assert done.state == "done"
+        assert order.variables[GATE]["emergency"] is True
+        signed = shop.engine.task(task.id, HELENA).approval
+        assert signed is not None
+        assert [(s.actor, s.emergency, s.comment) for s in signed.signatures] == [("owner", True, EMERGENCY)]
+        assert [e.detail["reason"] for e in events(order, "override")] == [EMERGENCY]
+        assert [e.actor for e in events(order, "signature_refused")] == ["owner", "stock-approver", "admin"]
+        assert shop.engine.journal().items[0].kind == "gate_overridden"
+
+    def test_the_alarm_stays_until_somebody_else_has_looked_at_it(self, shop: Shop) -> None:
+        order = shop.places_order()
+        shop.engine.override(order.task(GATE).id, OWNER, reason=EMERGENCY, snapshot=read(order, OWNER).snapshot)
+        alarm, = shop.engine.alarms(HELENA)
+        assert (alarm.order, alarm.raised_by, alarm.why) == (order.number, "owner", EMERGENCY)
+        assert shop.engine.alarms(GRACE) == [], "it is about another team's gate"
+
+        with pytest.raises(NotAllowed):
+            shop.engine.acknowledge_alarm(alarm.id, OWNER, "All in order.")
+        with pytest.raises(InvalidForm):
+            shop.engine.acknowledge_alarm(alarm.id, HELENA, "  ")
+        shop.engine.acknowledge_alarm(alarm.id, HELENA, "I have looked at the reservation: it is right.")
+
+        assert shop.engine.alarms(OWNER) == []
+        with pytest.raises(Conflict):
+            shop.engine.acknowledge_alarm(alarm.id, RAVI, "I too.")
+
+    def test_an_owner_who_worked_on_the_order_opens_nothing(self, shop: Shop) -> None:
+        worker = replace(OWNER, teams=frozenset({"owner", "sales"}))
+        order = shop.places_order(by=worker)
+
+        with pytest.raises(SeparationOfDuties):
+            shop.engine.override(order.task(GATE).id, worker, reason=EMERGENCY, snapshot="")
+
+
+class Test3ThreeDecisions:
+    """(3) Approve, reject, send back; the last two with a comment, send back names a step."""
+
+    @pytest.mark.parametrize(("decision", "comment", "step", "field"), [
+        ("reject", "", None, "/comment"), ("send_back", "", 3, "/comment"),
+        ("send_back", "Why?", None, "/send_back_to"), ("send_back", "Why?", 9, "/send_back_to"),
+    ])
+    def test_an_incomplete_decision_decides_nothing(
+        self, shop: Shop, decision: str, comment: str, step: int | None, field: str
+    ) -> None:
+        order = shop.places_order()
+
+        with pytest.raises(InvalidForm) as refused:
+            sign(order, HELENA, decision=decision, comment=comment, send_back_to=step)
+
+        assert [error.field for error in refused.value.errors] == [field]
+        assert order.open_elements() == [GATE]
+
+    def test_each_leads_its_own_way(self, shop: Shop) -> None:
+        approved, back, rejected = shop.places_order(), shop.places_order(), shop.places_order()
+
+        sign(approved, HELENA)
+        sign(back, HELENA, decision="send_back", comment="Count again.", send_back_to=3)
+        sign(rejected, HELENA, decision="reject", comment="We do not ship there.")
+
+        assert 6 in approved.steps()
+        assert back.steps() == [1, 2, 3, 4, 5, 3, 4]
+        assert rejected.status == "cancelled"
+
+
+class Test4AChangeVoidsTheApproval:
+    """(4) Any change of approved data voids the approval and says so."""
+
+    def test_the_first_of_two_signatures_falls_void_and_may_be_given_anew(self, shop: Shop) -> None:
+        order = shop.places_order(**DEAR)
+        sign(order, HELENA)
+        renamed(order, "Somebody Else")
+        page = read(order, RAVI)
+        assert page.signatures == ()
+        assert [(s.actor, s.void_why) for s in page.void] == [
+            ("stock-approver", "What was signed has changed: customer.")
+        ]
+
+        assert sign(order, RAVI)[1:] == (1, 2), "the signature for something else does not count"
+        void, = events(order, "signature_void")
+        assert (void.detail["by"], void.detail["why"]) == ("stock-approver", "What was signed has changed: customer.")
+        assert sign(order, HELENA)[1:] == (2, 2)
+        assert order.variables[GATE]["signed_by"] == ["stock-approver-2", "stock-approver"]
+
+    def test_what_changes_after_the_gate_stops_the_order_before_the_goods_go_out(self, shop: Shop) -> None:
+        order = shop.places_order().goes_to("package_products")
+        renamed(order, "Somebody Else")
+
+        order.does("package_products")
+
+        stopped, = order.incidents()
+        why = "The approval of “Approval: Inventory Reservation” is void. What was signed has changed: customer."
+        assert stopped.error == why
+        assert [e.detail["why"] for e in events(order, "approval_void")] == [why]
+        assert "booking" not in order.variables
+
+        renamed(order, "Greta Meier")
+        shop.engine.retry(stopped.id, OWNER)
+        shop.works()
+        assert "booking" in order.variables, "put right again, what was signed holds"
+
+    def test_an_order_whose_approval_is_void_can_still_be_cancelled(self, shop: Shop) -> None:
+        order = shop.places_order().goes_to("package_products")
+        renamed(order, "Somebody Else")
+        order.does("package_products")
+
+        order.is_cancelled()
+
+        assert order.status in ("cancelling", "cancelled")
+
+
+class Test5TheSnapshotBinds:
+    """(5) The decision is bound to a snapshot hash; a stale page is refused (409)."""
+
+    def test_what_was_read_is_what_is_signed(self, shop: Shop) -> None:
+        order = shop.places_order()
+        page = read(order, HELENA)
+        renamed(order, "Somebody Else")
+
+        with pytest.raises(StaleSnapshot):
+            sign(order, HELENA, snapshot=page.snapshot)
+
+        assert order.open_elements() == [GATE]
+        sign(order, HELENA)
+        assert order.variables[GATE]["snapshot"] != page.snapshot
+
+
+class Test6TheRecordOfASignature:
+    """(6) Printed name, time and meaning stand in the record; and proof, version, and for whom."""
+
+    def test_a_signature_says_who_when_what_and_how(self, shop: Shop) -> None:
+        order = shop.places_order()
+        task = order.task(GATE)
+
+        sign(order, HELENA, proof="password and code")
+
+        shown = shop.engine.task(task.id, RAVI).approval
+        assert shown is not None
+        signature, = shown.signatures
+        assert (signature.printed_name, signature.meaning, signature.proof, signature.version) == (
+            "Helena Brandt", "I have checked what is submitted from steps 3 and 4 and approve it.",
+            "password and code", 1,
+        )
+        assert signature.at == shop.clock.now()
+        said = next(e for e in order.history() if e.element == GATE and e.kind == "completed").detail
+        assert (said["printed_name"], said["meaning"], said["proof"]) == (
+            signature.printed_name, signature.meaning, signature.proof
+        )
+
+
+class Test7ThePasswordAgain:
+    """(7) Password again at signing, and a code where the person has one. Pages and API ask; see tests/web."""
+
+    def test_the_record_says_with_what_the_person_proved_who_they_are(self, shop: Shop) -> None:
+        order = shop.places_order()
+        sign(order, HELENA)
+
+        decided = next(e for e in order.history() if e.element == GATE and e.kind == "completed")
+        assert decided.detail["proof"] == "password"
+
+
+class Test8TheAuditTrail:
+    """(8) Audit generated by the system, old values kept, append-only, chained, verifiable."""
+
+    def test_a_changed_line_is_found(self, shop: Shop) -> None:
+        order = shop.places_order()
+        sign(order, HELENA, decision="send_back", comment="Count again.", send_back_to=3)
+        sign(order, RAVI)
+        assert shop.engine.verify_audit() == []
+        decided = [e for e in order.history() if e.element == GATE and e.kind == "completed"]
+        assert decided[1].before[GATE]["decision"] == "send_back", "the old value is kept"
+
+        with shop.engine.transaction() as session:
+            session.query(Instance).filter_by(business_key=order.number).one().head = "0" * 64
+
+        assert shop.engine.verify_audit() != []
+
+
+class Test9RefusedAttemptsAreRecorded:
+    """(9) Refused attempts of every kind are recorded, with who and why."""
+
+    def test_each_kind_of_refusal_stands_in_the_history(self, shop: Shop) -> None:
+        sales = Actor("sales", frozenset({"sales", "stock-approvers"}))
+        order = shop.places_order(by=sales, **DEAR)
+        task, snapshot = order.task(GATE), read(order, HELENA).snapshot
+        attempts: list[tuple[Actor, str, type[EngineError]]] = [
+            (GRACE, snapshot, NotFound), (ADMIN, snapshot, NotAnApprover), (sales, snapshot, SeparationOfDuties),
+            (HELENA, "old", StaleSnapshot),
+        ]
+        for who, given, refusal in attempts:
+            with pytest.raises(refusal):
+                shop.engine.decide(task.id, who, "approve", comment="", snapshot=given)
+        sign(order, HELENA)
+        with pytest.raises(AlreadyDecided):
+            sign(order, HELENA)
+        shop.engine.signing_refused(task.id, RAVI, "The password was wrong.")
+
+        refused = events(order, "signature_refused")
+        assert [e.actor for e in refused] == [
+            "payment-approver", "admin", "sales", "stock-approver", "stock-approver", "stock-approver-2"
+        ]
+        assert all(e.detail["why"] for e in refused)
+        assert shop.engine.verify_audit() == []
+
+
+class Test10SequenceAndAuthority:
+    """(10) Sequence and authority hold on direct calls."""
+
+    def test_no_other_command_moves_a_gate(self, shop: Shop) -> None:
+        order = shop.places_order()
+        task = order.task(GATE)
+        calls: list[Callable[[Actor], object]] = [
+            lambda w: shop.engine.complete(task.id, w, {}), lambda w: shop.engine.claim(task.id, w),
+            lambda w: shop.engine.save_task_draft(task.id, w, {}),
+            lambda w: shop.engine.take_over(task.id, w, "Mine."),
+        ]
+        for who, refusal in ((GRACE, NotFound), (PEOPLE["sales"], NotFound), (ADMIN, NotAllowed)):
+            for call in calls:
+                with pytest.raises(refusal):
+                    call(who)
+        with pytest.raises(InvalidForm):
+            shop.engine.assign(task.id, HELENA, GRACE)
+
+        assert order.open_elements() == [GATE]
+
+    def test_a_gate_is_signed_neither_before_its_step_nor_after_it(self, shop: Shop) -> None:
+        order = shop.places_order()
+        task, snapshot = order.task(GATE), read(order, HELENA).snapshot
+        assert PAYMENT not in order.open_elements(), "the payment's gate is not there before its step"
+        sign(order, HELENA)
+        with pytest.raises(AlreadyDecided):
+            shop.engine.decide(task.id, RAVI, "reject", comment="No.", snapshot=snapshot)
+        with pytest.raises(NotFound):
+            shop.engine.decide("00000000-0000-0000-0000-000000000000", RAVI, "approve", comment="", snapshot=snapshot)
+
+    def test_a_gate_of_a_cancelled_order_is_signed_no_more(self, shop: Shop) -> None:
+        order = shop.places_order()
+        task, snapshot = order.task(GATE), read(order, HELENA).snapshot
+        order.is_cancelled()
+
+        with pytest.raises(AlreadyDecided):
+            shop.engine.decide(task.id, HELENA, "approve", comment="", snapshot=snapshot)
+        with pytest.raises(AlreadyDone):
+            shop.engine.claim(task.id, HELENA)
+
+
+class Test11Thresholds:
+    """(11) Thresholds ask for a second, distinct person; splitting an order does not evade them."""
+
+    def test_a_large_order_needs_two_people(self, shop: Shop) -> None:
+        order = shop.places_order(**DEAR)
+        assert sign(order, HELENA)[1:] == (1, 2)
+        with pytest.raises(AlreadyDecided):
+            sign(order, HELENA)
+        assert sign(order, RAVI)[1:] == (2, 2)
+
+    @pytest.mark.parametrize("disguise", [
+        {}, {"email": " Greta+second@MEIER.example", "street": "Another Street 1", "postal_code": "10119"},
+        {"email": "other@else.example", "name": "G. Meier", "street": "unter den linden, 77"},
+    ], ids=["the same", "the same e-mail", "the same address"])
+    def test_two_halves_count_as_one_order(self, shop: Shop, disguise: dict[str, Any]) -> None:
+        first = shop.places_order(**HALF)
+        second = shop.places_order(**HALF, **disguise)
+
+        page = read(second, HELENA)
+
+        assert page.need == 2
+        assert page.submission["together_with"] == [first.number]
+        assert page.submission["value_together"]["amount"] == 698_000
+
+    def test_other_customers_cancelled_orders_and_last_weeks_do_not_count(self, shop: Shop) -> None:
+        shop.places_order(**HALF).is_cancelled()
+        shop.places_order(**HALF, email="ann@else.example", street="Ring 1", postal_code="50667", city="Köln")
+        assert read(shop.places_order(**HALF), HELENA).need == 1
+        shop.time_passes(days=8)
+
+        assert read(shop.places_order(**HALF), HELENA).need == 1
+
+
+class Test12Delegation:
+    """(12) Delegation: dated, scoped, revocable, unchained, both people checked, “B for A” written."""
+
+    def test_b_signs_for_a_and_the_record_says_so(self, shop: Shop) -> None:
+        order = shop.places_order()
+        task = order.task(GATE)
+        lends(shop)
+        assert task.id in [t.id for t in shop.engine.tasks(GRACE).items]
+        assert shop.engine.task_counts(GRACE)["team:stock-approvers"] == 1
+
+        sign(order, GRACE)
+
+        shown = shop.engine.task(task.id, HELENA).approval
+        assert shown is not None
+        signature, = shown.signatures
+        assert (signature.actor, signature.on_behalf_of) == ("payment-approver", "stock-approver")
+        assert signature.meaning.endswith("for Helena Brandt.")
+        assert next(e for e in order.history() if e.element == GATE and e.kind == "completed"
+                    ).detail["on_behalf_of"] == "stock-approver"
+        assert shop.engine.journal().items[0].kind == "delegated"
+
+    def test_it_is_dated(self, shop: Shop) -> None:
+        now = shop.clock.now()
+        for wrong in ({"ends_at": now + timedelta(days=91)}, {"ends_at": now}, {"reason": " "}):
+            with pytest.raises(InvalidForm):
+                lends(shop, **wrong)
+        order = shop.places_order()
+        lends(shop, starts_at=now + timedelta(hours=1), ends_at=now + timedelta(hours=2))
+        with pytest.raises(NotFound):
+            sign(order, GRACE)
+        shop.time_passes(hours=1)
+        assert read(order, GRACE).acts_for == "stock-approver"
+        shop.time_passes(hours=1)
+        with pytest.raises(NotFound):
+            sign(order, GRACE)
+
+    def test_it_is_scoped(self, shop: Shop) -> None:
+        with pytest.raises(InvalidForm):
+            lends(shop, gates=[PAYMENT])
+        with pytest.raises(InvalidForm):
+            lends(shop, team="payment-approvers")
+        lends(shop, gates=[GATE])
+        order = shop.places_order()
+        assert read(order, GRACE).blocked is None
+
+    def test_either_revokes_it_at_once_and_nobody_else(self, shop: Shop) -> None:
+        order, lent = shop.places_order(), lends(shop)
+        with pytest.raises(NotFound):
+            shop.engine.revoke_delegation(lent.id, RAVI)
+        shop.engine.revoke_delegation(lent.id, GRACE)
+
+        with pytest.raises(NotFound):
+            sign(order, GRACE)
+        assert shop.engine.journal().items[0].kind == "delegation_revoked"
+        with pytest.raises(Conflict):
+            shop.engine.revoke_delegation(lent.id, HELENA)
+
+    def test_nobody_passes_it_on_and_nobody_lends_for_others(self, shop: Shop) -> None:
+        lends(shop)
+        with pytest.raises(InvalidForm):
+            lends(shop, by=GRACE, principal="payment-approver", to="finance")
+        with pytest.raises(NotAllowed):
+            lends(shop, by=GRACE, to="finance")
+        made = lends(shop, by=ADMIN, to="finance")
+        assert made.made_by == "admin"
+
+    def test_both_people_are_looked_at_when_it_is_signed(self, shop: Shop) -> None:
+        worked = shop.places_order(by=Actor("stock-approver", frozenset({"sales"})))
+        also = shop.places_order(by=Actor("payment-approver", frozenset({"sales"})))
+        free = shop.places_order()
+        lends(shop)
+        with pytest.raises(NotAnApprover, match="worked on this order"):
+            sign(worked, GRACE)
+        with pytest.raises(SeparationOfDuties):
+            sign(also, GRACE)
+        with shop.engine.transaction() as session:
+            session.get_one(User, "stock-approver").active = False
+        with pytest.raises(NotAnApprover, match="may not sign this gate any more"):
+            sign(free, GRACE)
+        assert events(free, "signature_refused")[0].actor == "payment-approver"
+
+    def test_a_and_b_count_as_one_person(self, shop: Shop) -> None:
+        first, second = shop.places_order(**DEAR), shop.places_order(**DEAR, email="x@y.example", street="Ring 1",
+                                                                     postal_code="50667", city="Köln")
+        lends(shop)
+        sign(first, HELENA)
+        with pytest.raises(AlreadyDecided):
+            sign(first, GRACE)
+        sign(second, GRACE)
+        with pytest.raises(AlreadyDecided):
+            sign(second, HELENA)
+        assert sign(second, RAVI)[1:] == (2, 2)
+
+
+class Test13NeverByTime:
+    """(13) Reminder, then supervisor, never approval by time."""
+
+    def test_an_unsigned_gate_reminds_then_goes_to_the_supervisor_and_is_never_approved(self, shop: Shop) -> None:
+        order = shop.places_order()
+        shop.time_passes(hours=8, minutes=1)
+        assert [e.detail["team"] for e in events(order, "reminder")] == ["stock-approvers"]
+        shop.time_passes(hours=8)
+        assert [e.detail["to"] for e in events(order, "escalated")] == ["owner"]
+        assert order.task(GATE).priority == 1
+        shop.time_passes(days=30)
+        assert GATE not in order.variables
+        assert 6 not in order.steps()
+
+
+class Test14LinksOpenPages:
+    """(14) Links in mails open a page; only a POST decides."""
+
+    def test_reading_any_address_of_a_gate_decides_nothing(self, shop: Shop) -> None:
+        order = shop.places_order()
+        task = order.task(GATE).id
+        visitor = app.create_app(parts=shop.parts).test_client()
+        query = f"?decision=approve&snapshot={read(order, HELENA).snapshot}&password=demo"
+
+        for method in ("GET", "HEAD"):
+            for path in ("/tasks/{}", "/tasks/{}/decide", "/api/v1/tasks/{}/decide", "/api/v1/tasks/{}/override"):
+                answer = visitor.open(path.format(task) + query, method=method)
+                assert answer.status_code in (302, 303, 401, 404, 405), path
+        assert visitor.post(f"/tasks/{task}/decide" + query).status_code >= 400, "no token of the session, no decision"
+
+        assert order.open_elements() == [GATE]
+
+
+class Test15Bulk:
+    """(15) Bulk approval is capped, each item signed by itself."""
+
+    def test_each_is_signed_by_itself_and_one_refusal_keeps_none_back(self, shop: Shop) -> None:
+        orders = [shop.places_order(), shop.places_order(), shop.places_order()]
+        items = [(order.task(GATE).id, read(order, HELENA).snapshot) for order in orders]
+        items[1] = (items[1][0], "old")
+
+        done = shop.engine.decide_many(HELENA, items, comment="Seen.")
+
+        assert [type(one.error) for one in done] == [type(None), StaleSnapshot, type(None)]
+        assert [one.task.state for one in done if one.task] == ["done", "done"]
+        assert orders[1].open_elements() == [GATE]
+        with shop.engine.reading() as session:
+            assert len({row.snapshot for row in session.query(Signature)}) == 2
+
+    def test_more_than_the_cap_signs_nothing_and_is_recorded(self, shop: Shop) -> None:
+        order = shop.places_order()
+        item = (order.task(GATE).id, read(order, HELENA).snapshot)
+
+        with pytest.raises(InvalidForm):
+            shop.engine.decide_many(HELENA, [item] * (MOST_AT_ONCE + 1))
+
+        assert order.open_elements() == [GATE]
+        assert shop.engine.journal().items[0].kind == "bulk_refused"
+        with pytest.raises(InvalidForm):
+            shop.engine.decide_many(HELENA, [item, item])
+
+
+class Test16VersionsAndConsent:
+    """(16) A diagram or form change is consented by a second person; the decision stores the version."""
+
+    def test_a_changed_gate_waits_for_a_second_analyst_and_each_decision_keeps_its_version(self, shop: Shop) -> None:
+        author, second = (Actor(name, frozenset({"analysts"})) for name in ("analyst", "analyst-2"))
+        files = dict(Bundle.from_folders(*app.BUNDLE).files)
+        diagram = "processes/order_fulfillment.bpmn"
+        files[diagram] = files[diagram].replace(b"Read what was checked and reserved.", b"Read all of it.")
+        asked, = shop.engine.propose(Bundle(files), author, reason="Shorter.", base_version=1)
+        with pytest.raises(OwnVersion):
+            shop.engine.consent(asked.key, asked.version, author)
+        before = shop.places_order()
+        shop.engine.consent(asked.key, asked.version, second)
+        after = shop.places_order()
+
+        versions = []
+        for order in (before, after):
+            task = order.task(GATE)
+            sign(order, HELENA)
+            shown = shop.engine.task(task.id, HELENA).approval
+            assert shown is not None
+            versions.append(shown.signatures[0].version)
+        assert versions == [1, 2]
+
+
+class Test17AccessReview:
+    """(17) Access review: who could sign what, when."""
+
+    def test_the_engine_tells_which_team_signed_which_gate_and_which_delegations_ran(self, shop: Shop) -> None:
+        lent = lends(shop, gates=[GATE])
+        shop.places_order()
+        now = shop.clock.now()
+        shop.time_passes(days=3)
+
+        then, today = shop.engine.signers(now), shop.engine.signers()
+
+        assert {(gate.element, gate.team) for gate in then.gates} == {
+            (GATE, "stock-approvers"), (PAYMENT, "payment-approvers")
+        }
+        assert [each.id for each in then.delegations] == [lent.id]
+        assert today.delegations == ()
+
+
+class Test18EvidencePack:
+    """(18) Evidence pack per order (PDF and JSON), legible, with the chain's head; at any time."""
+
+    def test_before_the_order_is_archived_it_shows_what_was_signed_and_refused_so_far(
+        self, shop: Shop, renderer: Renderer
+    ) -> None:
+        order = shop.places_order()
+        with pytest.raises(NotAnApprover):
+            sign(order, ADMIN)
+        lends(shop)
+        sign(order, GRACE)
+        ports = replace(shop.parts.ports, renderer=renderer)
+
+        pack = json.loads(shop.engine.look(order.number, lambda call: so_far(call, ports, "evidence.json")))
+        paper = shop.engine.look(order.number, lambda call: so_far(call, ports, "evidence.pdf"))
+
+        assert pack["so_far"] is True
+        assert pack["history"]["head"] == order.history()[-1].hash
+        text = " ".join("".join(page.extract_text() for page in PdfReader(io.BytesIO(paper)).pages).split())
+        for said in ("not archived yet", "Grace Okafor (payment-approver) for", "signature refused",
+                     "I have checked what is submitted"):
+            assert said in text, said

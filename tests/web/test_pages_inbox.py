@@ -1,0 +1,195 @@
+"""The inbox as a day's work: what comes next, two windows, several ticked, and what a page asks of the database."""
+
+from __future__ import annotations
+
+from engine.views import Actor
+from tests.web.api_world import World
+from tests.web.sqlcount import statements
+from tests.web.test_pages_tasks import DOUBTFUL
+from tests.web.visitor import Page, Visitor, as_inputs, open_task, visitor
+
+COLLEAGUE = Actor("nadia", frozenset({"sales"}))
+MOST = 12
+"""Statements of a page."""
+
+
+def doubtful(world: World, name: str = "Mia Tanaka", **more: object) -> tuple[str, str]:
+    """An order that step 2 hands to sales, and its task."""
+    number = world.place(customer={**DOUBTFUL, "name": name}, **more)
+    world.work()
+    return number, open_task(world, number)
+
+
+def completes(world: World, who: Visitor, order: str, query: str = "") -> Page:
+    """The form with what is valid now."""
+    task = open_task(world, order)
+    form = who.goes(f"/tasks/{task}{query}").form(f"/tasks/{task}")
+    valid = as_inputs(dict(world.task_of(order)["form"]["examples"][0]))
+    return who.sends(f"/tasks/{task}{query}", {**form, **valid}, _action="complete")
+
+
+def test_the_next_of_the_list_opens_after_one_is_done(world: World) -> None:
+    """Not one that a colleague has; a line says what was done, and leads back to the list."""
+    first, _ = doubtful(world, "Ana Silva")
+    _, held = doubtful(world, "Ben Okafor")
+    third, _ = doubtful(world, "Cleo Marsh")
+    world.engine.claim(held, COLLEAGUE)
+    sales = visitor(world, "sales")
+
+    page = completes(world, sales, first, "?team=sales")
+
+    assert f"for {first} is done." in page.text
+    assert page.answer.request.path == f"/tasks/{open_task(world, third)}"
+    assert page.link("Back to the list") == "/inbox?team=sales"
+
+
+def test_what_another_window_typed_is_not_overwritten(world: World) -> None:
+    """The page says who saved when. Either way nothing is lost, without a script too."""
+    _, task = doubtful(world)
+    sales = visitor(world, "sales")
+    here = sales.goes(f"/tasks/{task}").form(f"/tasks/{task}")
+    sales.sends(f"/tasks/{task}", {**here, "/phone": "there"}, _action="draft")
+
+    refused = sales.sends(f"/tasks/{task}", {**here, "/phone": "here"}, _action="complete")
+
+    assert refused.status == 409
+    assert "Another window saved this at 08:00" in refused.text
+    assert refused.value("/phone") == "here"
+    form = refused.form(f"/tasks/{task}")
+    other = sales.sends(f"/tasks/{task}", form, _action="theirs")
+    assert other.value("/phone") == "there"
+    back = sales.sends(f"/tasks/{task}", other.form(f"/tasks/{task}") | {"_mine": other.value("_mine")}, _action="mine")
+    assert back.value("/phone") == "here"
+
+
+def test_what_is_here_is_kept_on_request(world: World) -> None:
+    """Over the newest draft, which the page has named."""
+    _, task = doubtful(world)
+    sales = visitor(world, "sales")
+    here = sales.goes(f"/tasks/{task}").form(f"/tasks/{task}")
+    sales.sends(f"/tasks/{task}", {**here, "/phone": "there"}, _action="draft")
+    refused = sales.sends(f"/tasks/{task}", {**here, "/phone": "here"}, _action="draft")
+
+    kept = sales.sends(f"/tasks/{task}", refused.form(f"/tasks/{task}") | {"_newest": refused.value("_newest")},
+                       _action="keep")
+
+    assert (kept.status, kept.value("/phone")) == (200, "here")
+
+
+def test_a_save_of_the_page_tells_of_another_window(world: World) -> None:
+    """409 with what the page then shows; and typing takes a free task."""
+    _, task = doubtful(world)
+    sales = visitor(world, "sales")
+    form = sales.goes(f"/tasks/{task}").form(f"/tasks/{task}")
+
+    first = sales.client.post(f"/tasks/{task}/draft", data={**form, "/phone": "here"})
+    second = sales.client.post(f"/tasks/{task}/draft", data={**form, "/phone": "there"})
+
+    assert (first.status_code, first.json["revision"]) == (200, 1)
+    assert "The task is yours now" in first.json["said"]
+    assert "Yours since" in first.json["claim"]
+    assert second.status_code == 409
+    assert "Another window saved this" in second.json["changed"]
+
+
+def test_the_api_refuses_a_draft_on_an_older_one(world: World) -> None:
+    """Only when it names the revision it builds on."""
+    _, task = doubtful(world)
+    api = world.of("sales")
+    assert api.put(f"/tasks/{task}/draft", {"data": {"a": 1}, "revision": 0}).json["draft_revision"] == 1
+
+    stale = api.put(f"/tasks/{task}/draft", {"data": {"a": 2}, "revision": 0})
+
+    assert (stale.status_code, stale.json["revision"]) == (409, 1)
+    assert stale.json["type"].endswith("/draft-changed")
+    assert api.put(f"/tasks/{task}/draft", {"data": {"a": 3}}).json["draft_revision"] == 2
+
+
+def test_signing_in_again_returns_to_the_task_with_its_draft(world: World) -> None:
+    """Also when the form was sent after the session had ended."""
+    _, task = doubtful(world)
+    sales = visitor(world, "sales")
+    form = sales.goes(f"/tasks/{task}").form(f"/tasks/{task}")
+    sales.client.post(f"/tasks/{task}/draft", data={**form, "/phone": "half"})
+    sales.sends("/sign-out", sales.goes("/inbox").form("/sign-out"))
+
+    asked = sales.sends(f"/tasks/{task}", {**form, "/phone": "half"}, _action="complete")
+    sent = {**asked.form(), "name": "sales", "password": "demo"}
+    page = sales.sends("/sign-in", sent)
+
+    assert page.answer.request.path == f"/tasks/{task}"
+    assert page.value("/phone") == "half"
+
+
+def test_a_successor_reads_who_typed_the_draft(world: World) -> None:
+    """Beside the form."""
+    _, task = doubtful(world)
+    world.engine.save_task_draft(task, COLLEAGUE, {"phone": "half"}, claim=True)
+    world.engine.release(task, COLLEAGUE)
+
+    page = visitor(world, "sales").goes(f"/tasks/{task}")
+
+    assert "Draft typed by nadia, saved 08:00" in page.text
+
+
+def test_a_search_by_sku_or_customer_counts_what_it_finds(world: World) -> None:
+    """The numbers of the tabs are those of the search."""
+    doubtful(world, "Ana Silva", items=[{"sku": "product-e", "quantity": 1}])
+    doubtful(world, "Ben Okafor", items=[{"sku": "product-a", "quantity": 1}])
+    sales = visitor(world, "sales")
+
+    for text, found in (("product-e", "1"), ("okafor", "1"), ("wb-", "2"), ("100%25", "0")):
+        page = sales.goes(f"/inbox?q={text}")
+        assert page.find("//nav[@aria-label='Filter']//*[@data-count='teams']")[0].text == found, text
+    found = world.of("sales").get("/tasks", q="product-e").json["items"]
+    assert len(found) == 1
+
+
+def test_tasks_ticked_in_the_list_are_filled_in_together(world: World) -> None:
+    """Without a script: boxes of the list, one button, one form."""
+    tasks = [doubtful(world, name)[1] for name in ("Ana Silva", "Ben Okafor", "Cleo Marsh")]
+    sales = visitor(world, "sales")
+    boxes = sales.goes("/inbox").find("//input[@name='task'][@form='pick']")
+    assert {box.get("value") for box in boxes} == set(tasks)
+
+    page = sales.goes(f"/tasks/several?task={tasks[0]}&task={tasks[2]}")
+    typed = {**page.form("/several"), "/phone": "+1 202 555 0143", "task": [tasks[0], tasks[2]]}
+    after = sales.sends(f"/tasks/{tasks[0]}/several", typed)
+
+    assert "2 at once" in page.heading
+    assert "2 tasks are done." in after.text
+    states = [world.of("sales").get(f"/tasks/{task}").json["state"] for task in tasks]
+    assert states == ["done", "open", "done"]
+
+
+def test_what_cannot_be_filled_in_together_is_said(world: World) -> None:
+    """Nothing ticked, too many, and what a colleague's boxes do not offer."""
+    _, task = doubtful(world)
+    sales = visitor(world, "sales")
+
+    assert sales.goes("/tasks/several").status == 422
+    assert sales.goes("/tasks/several?" + "&".join(f"task={n}" for n in range(101))).status == 422
+    world.engine.claim(task, COLLEAGUE)
+    assert not sales.goes("/inbox").find("//input[@name='task']")
+    assert not visitor(world, "owner").goes("/inbox").find("//input[@name='task']")
+
+
+def test_inbox_and_task_ask_at_most_twelve_statements(world: World) -> None:
+    """However many tasks there are."""
+    _, task = doubtful(world)
+    sales = visitor(world, "sales")
+    addresses = ("/inbox", "/inbox?view=today", "/inbox?q=tanaka", "/inbox?step=2", "/inbox/list", f"/tasks/{task}")
+    few = {}
+    for address in addresses:
+        sales.goes(address)
+        with statements(world.database) as seen:
+            sales.goes(address)
+        few[address] = len(seen)
+        assert len(seen) <= MOST, (address, len(seen), seen)
+    for _ in range(6):
+        doubtful(world)
+
+    for address in addresses:
+        with statements(world.database) as seen:
+            sales.goes(address)
+        assert len(seen) == few[address], address

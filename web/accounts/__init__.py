@@ -1,0 +1,91 @@
+"""People, their passwords, second factors, sessions and API tokens."""
+
+from __future__ import annotations
+
+from web.accounts.passwords import is_outdated, keep_up_to_date, password_fault, set_password
+from web.accounts.people import (
+    DEMO_PASSWORD,
+    DEMO_PEOPLE,
+    AccountError,
+    active_person,
+    actor,
+    demo_users,
+    display_names,
+    find_user,
+    users,
+    verify_password,
+)
+from web.accounts.second_factor import (
+    Offer,
+    UnreadableSecretError,
+    confirm_second_factor,
+    has_second_factor,
+    offer_second_factor,
+    recovery_codes_left,
+    remove_second_factor,
+    take_code,
+    take_recovery_code,
+)
+from web.accounts.sessions import begin_session, end_session, end_sessions, find_session, seen, sessions_of
+from web.accounts.tables import ApiToken, Base, RecoveryCode, SecondFactor, SignIn, User
+from web.accounts.teams import Team, TeamBook, active_teams, all_teams
+from web.accounts.tokens import (
+    DAYS,
+    SCOPES,
+    USUAL_DAYS,
+    create_token,
+    find_by_token,
+    revoke_token,
+    token_used,
+    tokens_of,
+)
+
+__all__ = [
+    "DAYS",
+    "DEMO_PASSWORD",
+    "DEMO_PEOPLE",
+    "SCOPES",
+    "USUAL_DAYS",
+    "AccountError",
+    "ApiToken",
+    "Base",
+    "Offer",
+    "RecoveryCode",
+    "SecondFactor",
+    "SignIn",
+    "Team",
+    "TeamBook",
+    "UnreadableSecretError",
+    "User",
+    "active_person",
+    "active_teams",
+    "actor",
+    "all_teams",
+    "begin_session",
+    "confirm_second_factor",
+    "create_token",
+    "demo_users",
+    "display_names",
+    "end_session",
+    "end_sessions",
+    "find_by_token",
+    "find_session",
+    "find_user",
+    "has_second_factor",
+    "is_outdated",
+    "keep_up_to_date",
+    "offer_second_factor",
+    "password_fault",
+    "recovery_codes_left",
+    "remove_second_factor",
+    "revoke_token",
+    "seen",
+    "sessions_of",
+    "set_password",
+    "take_code",
+    "take_recovery_code",
+    "token_used",
+    "tokens_of",
+    "users",
+    "verify_password",
+]

@@ -1,0 +1,138 @@
+"""Delegations: who signs for whom, from when to when; giving one, and ending it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, Response, flash, make_response, redirect, request, url_for
+
+from engine.delegations import LONGEST
+from engine.errors import Conflict, InvalidForm, NotAllowed
+from engine.views import DelegationView, Gate
+from web.pages.errors import error_page
+from web.pages.moments import as_entered, read_moment
+from web.pages.shell import everybody, me, page_of, who
+from web.permissions import permission
+from web.services import current_services
+
+_PLURAL = {"running": "Running now", "planned": "To come", "ended": "Ended", "revoked": "Revoked"}
+_FIELDS = ("principal", "to", "team", "starts_at", "ends_at", "reason")
+
+
+def register(pages: Blueprint) -> None:
+    pages.add_url_rule("/delegations", "delegations", show)
+    pages.add_url_rule("/delegations", "delegate", give, methods=["POST"])
+    pages.add_url_rule("/delegations/<delegation_id>/revoke", "revoke_delegation", revoke, methods=["POST"])
+
+
+@permission("delegations")
+def show() -> Any:
+    """The person's delegations, given and taken, and the form to give one; for owner and admin everybody's."""
+    return _page({})
+
+
+@permission("delegations")
+def give() -> Any:
+    """Lends the right to sign."""
+    services, person = current_services(), me()
+    typed = {name: request.form.get(name, "").strip() for name in _FIELDS}
+    gates = request.form.getlist("gates")
+    starts = read_moment(typed["starts_at"]) if typed["starts_at"] else services.clock.now()
+    ends = read_moment(typed["ends_at"])
+    errors = {}
+    if starts is None:
+        errors["starts_at"] = "Enter a day and a time, or leave it empty: then it begins now."
+    if ends is None:
+        errors["ends_at"] = "Enter the day and the time at which it ends."
+    if not typed["to"]:
+        errors["to"] = "Choose who signs for you."
+    if errors or starts is None or ends is None:
+        return _page(errors, typed, gates, status=422)
+    try:
+        made = services.engine.delegate(
+            person.actor, principal=typed["principal"] or person.name, to=typed["to"], team=typed["team"], gates=gates,
+            starts_at=starts, ends_at=ends, reason=typed["reason"],
+        )  # fmt: skip
+    except InvalidForm as refused:
+        found = {error.field.strip("/").partition("/")[0]: _named(error.message, typed) for error in refused.errors}
+        return _page(found, typed, gates, status=422)
+    except NotAllowed as refused:
+        return _page({"principal": str(refused)}, typed, gates, status=403)
+    flash(f"{who(made.delegate)} signs for {who(made.principal)} from now on." if made.state == "running"
+          else f"{who(made.delegate)} will sign for {who(made.principal)}.")  # fmt: skip
+    return redirect(url_for("pages.delegations"), 303)
+
+
+@permission("delegations")
+def revoke(delegation_id: str) -> Any:
+    """Ends a delegation at once."""
+    back = url_for("pages.delegations")
+    try:
+        ended = current_services().engine.revoke_delegation(delegation_id, me().actor, request.form.get("reason", ""))
+    except (Conflict, NotAllowed, InvalidForm) as refused:
+        why = refused.errors[0].message if isinstance(refused, InvalidForm) else str(refused)
+        return error_page(409 if isinstance(refused, Conflict) else 403, "It was not revoked", why, back=back)
+    flash(f"Revoked. {who(ended.delegate)} does not sign for {who(ended.principal)} any more.")
+    return redirect(back, 303)
+
+
+def _page(
+    errors: Mapping[str, str], typed: Mapping[str, str] | None = None, chosen: Sequence[str] = (), *, status: int = 200
+) -> Response:
+    services, person = current_services(), me()
+    gates = _gates(services.engine.signers().gates)
+    admin = person.actor.is_administrator
+    teams = sorted({gate.team for gate in gates} & (person.actor.teams if not admin else {g.team for g in gates}))
+    now = services.clock.now()
+    body = page_of(
+        "delegations.html",
+        section="delegations",
+        groups=_groups(services.engine.delegations(person.actor)),
+        gates=gates,
+        names={gate.element: gate.name for gate in gates},
+        teams=teams,
+        admin=admin,
+        principals=[user for user in everybody().values() if user.active and set(user.teams) & set(teams)],
+        people=_delegates(set(teams)),
+        chosen=chosen,
+        typed=typed or {"starts_at": as_entered(now), "ends_at": as_entered(now + timedelta(days=7))},
+        errors=errors,
+        longest=LONGEST.days,
+    )
+    return make_response(body, status)
+
+
+def _delegates(teams: set[str]) -> list[Any]:
+    """Who could take a delegation: active, signs not for each of these teams already, does tasks."""
+    houses = {key for key, team in current_services().teams.known().items() if not team.works}
+    me_ = me().name
+    return [
+        user
+        for user in everybody().values()
+        if user.active and user.name != me_ and not houses & set(user.teams) and not teams <= set(user.teams)
+    ]
+
+
+def _gates(gates: Sequence[Gate]) -> list[Gate]:
+    """Each gate once, the way the newest version has it."""
+    found: dict[str, Gate] = {}
+    for gate in sorted(gates, key=lambda gate: gate.version):
+        found[gate.element] = gate
+    return sorted(found.values(), key=lambda gate: (gate.process, gate.step or 0))
+
+
+def _groups(views: Sequence[DelegationView]) -> list[tuple[str, list[DelegationView]]]:
+    groups: dict[str, list[DelegationView]] = {}
+    for view in views:
+        groups.setdefault(_PLURAL[view.state], []).append(view)
+    return [(title, groups[title]) for title in _PLURAL.values() if title in groups]
+
+
+def _named(message: str, typed: Mapping[str, str]) -> str:
+    """A refusal with the two people's names as they are read."""
+    for name in sorted({typed["principal"], typed["to"]} - {""}, key=len, reverse=True):
+        if message.startswith(f"{name} "):
+            return who(name) + message[len(name) :]
+    return message
