@@ -31,7 +31,7 @@ from handlers.ports import Ports
 from handlers.tables import Product
 from settings import ROOT, Settings, WrongSetting, load
 from web import create_web
-from web.accounts import TeamBook, active_person, demo_users, users
+from web.accounts import active_person, demo_users, users, working_teams
 from web.accounts.away import Absences
 from web.accounts.directory import AccountsDirectory
 
@@ -115,7 +115,7 @@ def build(
             f"WAYBILL_DATABASE_URL cannot be used: its folder cannot be made ({error.strerror})."
         ) from None
     engine = Engine(database, registry(ports), clock, consent_needed=settings.consent)
-    engine.teams = TeamBook(database).working
+    engine.teams = lambda: working_teams(database)
     engine.tells = "staff.mail"
     engine.directory = active_person
     engine.absences = Absences()

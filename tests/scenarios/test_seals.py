@@ -208,7 +208,7 @@ def test_a_renamed_order_is_seen(shop: Shop, order: OrderHandle) -> None:
 @pytest.mark.parametrize(("statement", "said"), [
     ("UPDATE seal SET at = (SELECT max(at) FROM seal) WHERE number = 1",
      "seal 1: its content does not match its hash; the row was changed."),
-    ("UPDATE seal SET hash = 'f' || substr(hash, 2) WHERE number = 2",
+    ("UPDATE seal SET hash = 'x' || substr(hash, 2) WHERE number = 2",
      "seal 2: its content does not match its hash; the row was changed."),
     ("UPDATE seal SET heads = :heads WHERE number = 2",
      "seal 2: its heads do not match its root; the row was changed."),

@@ -102,13 +102,13 @@ def test_what_comes_next_is_named_by_its_business_key(parcels: World) -> None:
     jonas = visitor(parcels, "shipping")
     form = jonas.goes("/processes/parcel/start").form()
     jonas.sends("/processes/parcel/start", {**form, "_business_key": "P-9"})
-    task = next(task for task in parcels.engine.order_tasks("P-9") if task.state == "open")
+    task, other = [task for task in parcels.engine.order_tasks("P-9") if task.state == "open"]
     address = f"/tasks/{task.id}"
 
     done = jonas.sends(address, jonas.goes(address).form(address), _action="complete")
 
     assert f"{task.name} for P-9 is done." in done.text
-    assert done.text.startswith("Wrap, P-9"), "the next task is open"
+    assert done.text.startswith(f"{other.name}, P-9"), "the next task is open"
 
 
 def test_others_start_it_for_the_team(parcels: World) -> None:

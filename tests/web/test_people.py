@@ -253,6 +253,7 @@ def test_owners_read_and_operators_see_nothing(world: World) -> None:
 
 def test_a_team_is_added_used_and_retired(world: World, admin: Visitor) -> None:
     """A new team may be in diagrams at once; it is retired only when nobody is of it."""
+    assert "night" not in world.engine.working_teams()  # type: ignore[operator]
     form = admin.goes("/people/teams").form("/people/teams")
     admin.sends("/people/teams", {**form, "key": "night", "title": "Night shift", "roles": ["operator"]})
     assert world.engine.working_teams()["night"] is True  # type: ignore[index]
@@ -315,6 +316,7 @@ def test_the_journal_tells_it_in_sentences(world: World, admin: Visitor) -> None
 
 @pytest.fixture
 def changed(each_world: World) -> World:
+    assert "night" not in each_world.engine.working_teams()  # type: ignore[operator]
     with each_world.database.write() as session:
         office = Administration(each_world.engine, session, SYSTEM)
         office.add("zoe", "Zoe", ["sales"], email="zoe@example.com", password="demo")

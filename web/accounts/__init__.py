@@ -28,7 +28,7 @@ from web.accounts.second_factor import (
 )
 from web.accounts.sessions import begin_session, end_session, end_sessions, find_session, seen, sessions_of
 from web.accounts.tables import ApiToken, Base, RecoveryCode, SecondFactor, SignIn, User
-from web.accounts.teams import Team, TeamBook, active_teams, all_teams
+from web.accounts.teams import Team, TeamBook, active_teams, all_teams, working_teams
 from web.accounts.tokens import (
     DAYS,
     SCOPES,
@@ -87,5 +87,6 @@ __all__ = [
     "token_used",
     "tokens_of",
     "users",
+    "working_teams",
     "verify_password",
 ]

@@ -77,6 +77,13 @@ def roles_of(teams: Collection[str], known: Mapping[str, Team]) -> frozenset[str
     return frozenset(role for key in teams if key in known and known[key].active for role in known[key].roles)
 
 
+def working_teams(database: Database) -> dict[str, bool]:
+    """The teams that people can be of now, and whether they do tasks: asked anew each time, because a process that
+    serves no pages hears from nobody that they have changed."""
+    with database.read() as session:
+        return {key: team.works for key, team in active_teams(session).items()}
+
+
 class TeamBook:
     """The teams as this process knows them. They are read again when an account that is asked for says that they have
     changed (`User.teams_revision`), so a page asks for them no more often than they change, whichever process did."""
@@ -96,7 +103,3 @@ class TeamBook:
     def known(self) -> Mapping[str, Team]:
         """Every team as it was known last; within a request that is after somebody's account was read."""
         return self.at(0)
-
-    def working(self) -> dict[str, bool]:
-        """The teams that people can be of, as they were known last, and whether they do tasks."""
-        return {key: team.works for key, team in self.known().items() if team.active}
