@@ -87,6 +87,6 @@ __all__ = [
     "token_used",
     "tokens_of",
     "users",
-    "working_teams",
     "verify_password",
+    "working_teams",
 ]
