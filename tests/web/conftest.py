@@ -14,6 +14,8 @@ from engine.store.database import Database
 from tests.clock import MovableClock
 from tests.conftest import empty_postgres
 from tests.web.api_world import World, open_shop
+from tests.web.every_text import Wrapped
+from web import texts
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +53,9 @@ def each_world(database: Database, tmp_path: Path, clock: MovableClock) -> Itera
     if not world.database.is_sqlite:
         empty_postgres(world.database)
     world.database.dispose()
+
+
+@pytest.fixture
+def wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every text that is in the catalogue stands in brackets."""
+    monkeypatch.setattr(texts, "translations", lambda _language: Wrapped())

@@ -1,0 +1,41 @@
+"""A language in which every text is wrapped, and the reader of its pages: what stands there unwrapped was not marked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from gettext import NullTranslations
+from typing import Any
+
+SHOWN = ("aria-label", "title", "placeholder", "alt", "data-l")
+DATA = "//*[contains(@class, 'code') or self::code or self::kbd or self::bdi or self::option or self::time or self::dd]"
+"""Elements that hold data of the company, of people or of machines."""
+SHELL = (
+    "//header[contains(@class, 'side')] | //nav[contains(@class, 'tabbar')] | //dialog | //aside | //a[@class='skip']"
+)
+"""Around every page; its texts are not marked yet."""
+KNOWN = {"Waybill", "WB", "UTC", "Product", "product", "aisle", "mia", "tanaka", "example", "com"}
+"""Words of the company's own data."""
+
+
+class Wrapped(NullTranslations):
+    """Every text in brackets, with its values and the tags in it outside of them."""
+
+    def gettext(self, message: str) -> str:
+        return re.sub(r"(<[^>]*>|%\(\w+\)s)", r"⟧\1⟦", f"⟦{message}⟧")
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        return self.gettext(msgid1 if n == 1 else msgid2)
+
+
+def unmarked(tree: Any, data: Iterable[str] = ()) -> list[str]:
+    """The texts of a page that are neither in brackets nor known data, with `data` the company's on this page."""
+    for element in tree.xpath(f"{DATA} | {SHELL} | //script | //style"):
+        tail = element.tail
+        element.clear()
+        element.tail = tail
+    found = list(tree.xpath("//body//text() | //title/text()"))
+    found += [value for name in SHOWN for value in tree.xpath(f"//body//@{name}")]
+    mine = re.compile("|".join(map(re.escape, sorted(data, key=len, reverse=True))) or r"(?!)")
+    left = [mine.sub("", re.sub(r"⟦[^⟧]*⟧", "", str(text))) for text in found]
+    return [text.strip() for text in left if set(re.findall(r"[A-Za-z]{2,}", text)) - KNOWN]
