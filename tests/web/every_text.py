@@ -1,4 +1,4 @@
-"""A language in which every text is wrapped, and the reader of its pages: what stands there unwrapped was not marked."""
+"""A language in which every text is wrapped, and the reader of its pages: what stands unwrapped was not marked."""
 
 from __future__ import annotations
 
