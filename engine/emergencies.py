@@ -76,6 +76,8 @@ class Emergencies(Approvals):
         signatures = [each for each in given if each.void_at is None]
         self._pass(unit, row, element, actor, [*signatures, signature],
                    {"decision": "approve", "comment": reason, "snapshot": snapshot, "emergency": True})
+        self.note_in_journal(tx, actor.name, "gate_overridden", row.business_key, element=row.element, task=row.id,
+                             reason=reason)
         return task_view(row)
 
     def _raise_alarm(
@@ -86,8 +88,6 @@ class Emergencies(Approvals):
             element=row.element, name=row.name, team=row.team, raised_by=actor.name, raised_at=self.clock.now(),
             why=reason, acknowledged_by=None, acknowledged_at=None, note=None,
         ))
-        self.note_in_journal(tx, actor.name, "gate_overridden", row.business_key, element=row.element, task=row.id,
-                             reason=reason)
         unit.tell(
             element, f"{row.id}:override:told", "alarm", teams=[row.team, *self._house()], task=row.id,
             title=f"{row.business_key}: {row.name} was opened in an emergency",

@@ -48,7 +48,12 @@ class Journal(EngineBase):
         self, session: Session, actor: str, kind: str, subject: str, *, before: Mapping[str, Any] | None = None,
         after: Mapping[str, Any] | None = None, **detail: Any,
     ) -> None:
-        """Adds a line, in the transaction of what it tells of: neither is there without the other. No secrets in it."""
+        """Adds a line, in the transaction of what it tells of: neither is there without the other. No secrets in it.
+
+        The journal is locked last: write to it when everything else of the transaction is locked and changed. An order,
+        a task or a person that is locked after it may wait for somebody who has that and waits for the journal.
+        """
+        session.flush()  # what is changed and not sent yet is locked before the journal too
         hold_key(session, CHAIN)  # one writer at a time: each line follows the one before
         seq, previous = journal_end(session) or (0, audit.GENESIS)
         entry = JournalEntry(

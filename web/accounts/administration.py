@@ -92,7 +92,6 @@ class Administration:
             self.engine.release_tasks(self.session, name, self.by, keep=kept, why=f"{user.display_name} {why}.")
         self._note("user_changed", name, before={field: before[field] for field in sorted(changed)},
                    after={field: after[field] for field in sorted(changed)})
-        self.session.flush()
         return user
 
     def link(self, name: str, kind: Kind) -> str:
@@ -144,12 +143,12 @@ class Administration:
                 raise AccountError("Choose a colleague who works here.", "stand_in")
         before = absence(user)
         user.away_from, user.away_until, user.stand_in = since, until, (stand_in or None) if since else None
-        if absence(user) != before:
-            self._note("away", name, before=before, after=absence(user))
         user.releases_at = None if keep_tasks else since
         if user.releases_at is not None and is_away(user, self.now):
             user.releases_at = None
             self.engine.release_tasks(self.session, name, self.by, why=f"{user.display_name} is away.")
+        if absence(user) != before:
+            self._note("away", name, before=before, after=absence(user))
         return user
 
     # --- teams --------------------------------------------------------------------------------------------------------
@@ -206,6 +205,7 @@ class Administration:
         return self.engine.clock.now()
 
     def _note(self, kind: str, subject: str, **parts: Any) -> None:
+        """Writes the line of the journal: after everything else, since the journal is what is locked last."""
         self.engine.note_in_journal(self.session, self.by.name, kind, subject, **parts)
 
     def _locked(self, name: str) -> User:
