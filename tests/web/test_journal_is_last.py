@@ -31,9 +31,8 @@ def locked_after_the_journal(world: World) -> Iterator[list[str]]:
     def sent(connection: object, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
         if "pg_advisory_xact_lock" in statement and "'journal'" in str(parameters):
             holds.add(id(connection))
-        elif id(connection) in holds and "INTO journal " not in statement:
-            if not statement.startswith("SELECT") or "FOR UPDATE" in statement or "advisory" in statement:
-                late.append(statement)
+        elif id(connection) in holds and "INTO journal " not in statement and _locks(statement):
+            late.append(statement)
 
     def ended(connection: object) -> None:
         holds.discard(id(connection))
@@ -46,6 +45,10 @@ def locked_after_the_journal(world: World) -> Iterator[list[str]]:
     finally:
         for name, listener in listeners:
             event.remove(world.database.engine, name, listener)
+
+
+def _locks(statement: str) -> bool:
+    return not statement.startswith("SELECT") or "FOR UPDATE" in statement or "advisory" in statement
 
 
 @POSTGRES_ONLY
