@@ -21,7 +21,7 @@ import app
 from engine.lint import guard
 from settings import load
 from tests.clock import MovableClock
-from tests.scenarios.shop import Shop
+from tests.scenarios.shop import OrderHandle, Shop
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "web" / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
@@ -96,16 +96,22 @@ def served(var: Path) -> Iterator[Served]:
 def furnished(running: Served) -> Site:
     """The installation with orders at known places."""
     shop = running.shop
-    back = shop.places_order(name="Northgate School")
+
+    def placed(name: str, **changes: Any) -> OrderHandle:
+        """By a customer with addresses of their own: orders of one address count together at the gates."""
+        word = name.split(maxsplit=1)[0].lower()
+        return shop.places_order(name=name, email=f"{word}@example.com", street=f"{word.title()}gasse 7", **changes)
+
+    back = placed("Northgate School")
     back.is_decided("approve_reservation", "send_back", comment="Take it from Malaysia.", step=3)
     made = {
-        "packing": shop.places_order(name="Hansen & Söhne").goes_to("package_products").number,
-        "gate": shop.places_order(name="Lumen Optics").number,
+        "packing": placed("Hansen & Söhne").goes_to("package_products").number,
+        "gate": placed("Lumen Optics").number,
         "sent_back": back.number,
-        "pickup": shop.places_order(name="Atelier Dubois").goes_to("confirm_pickup").number,
-        "cancelled": shop.places_order(name="Ama Boateng").is_cancelled().number,
-        "closed": shop.places_order(name="Penang Marine").goes_to_its_end().number,
-        "doubtful": shop.places_order(name="Sofia Marques", phone="12").number,
+        "pickup": placed("Atelier Dubois").goes_to("confirm_pickup").number,
+        "cancelled": placed("Ama Boateng").is_cancelled().number,
+        "closed": placed("Penang Marine").goes_to_its_end().number,
+        "doubtful": placed("Sofia Marques", phone="12").number,
     }
     shop.clock.advance(hours=1)
     return Site(running.address, shop, running.app, **made)

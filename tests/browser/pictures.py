@@ -16,6 +16,7 @@ import logging
 import re
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from playwright.sync_api import expect, sync_playwright
 from tests.browser.conftest import CHROMIUM, QUIET, ROOT, Site, furnished, served
 from tests.browser.modeling import PATIENCE
 from tests.browser.test_look import PAGES, ready
+from web.services import KEY
 
 PICTURES = ROOT / "docs" / "pictures"
 DESK, PHONE = (1280, 800), (390, 844)
@@ -52,6 +54,7 @@ def main(wanted: list[str]) -> None:
             old.unlink()
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as running, sync_playwright() as playwright:
         site = furnished(running)
+        site.app.extensions[KEY] = replace(site.app.extensions[KEY], wall_clock=site.shop.clock)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=False, args=list(QUIET))
         studio = Studio(browser, site)
         for name in names:

@@ -237,15 +237,16 @@ def _lent_and_taken(site: Site) -> str:
 
 def _alarm(site: Site) -> str:
     """The gate that the owner opened in an emergency. Somebody has looked at another one already."""
-    engine, owner = site.shop.engine, Actor("owner", frozenset(["owner"]), sees_all=True, is_owner=True)
+    engine = site.shop.engine
+    owner = Actor("owner", frozenset(["owner"]), sees_all=True, display_name="Dana Levy", is_owner=True)
     for place in range(0 if engine.alarms(owner) else 2):
-        order = site.shop.places_order(name="Kestrel Outdoor")
+        order = site.shop.places_order(name="Kestrel Outdoor", email="kestrel@example.com", street="Am Turm 3")
         gate, reading = order.task("approve_reservation").id, order.detail("approve_reservation", owner).approval
         assert reading is not None
         engine.override(gate, owner, snapshot=reading.snapshot,
                         reason="Both approvers are ill, and the last van of the year leaves at noon.")  # fmt: skip
         if place == 0:
-            helena = Actor("stock-approver", frozenset(["stock-approvers"]))
+            helena = Actor("stock-approver", frozenset(["stock-approvers"]), display_name="Helena Brandt")
             engine.acknowledge_alarm(engine.alarms(owner)[0].id, helena,
                                      "Counted again with the warehouse: nothing to undo.")  # fmt: skip
     return engine.alarms(owner)[0].task
