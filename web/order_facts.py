@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select
@@ -182,40 +183,51 @@ def _change_text(row: Any) -> str:
 # --- rows -----------------------------------------------------------------------------------------------------------
 
 
+def order_row(row: Any, *, total: int, invoiced: bool) -> OrderRow:
+    """An order from its columns: what it comes to, and whether an invoice says so, in the caller's words. Open tasks
+    and incidents are not of it."""
+    return OrderRow(
+        number=row.business_key,
+        state=row.status,
+        version=row.version,
+        step=row.step,
+        step_name=row.step_name,
+        customer_name=row.customer_name or "",
+        city=row.city or "",
+        country=row.country or "",
+        total=total,
+        currency=row.currency or "USD",
+        payment_method=row.payment_method or "",
+        shipping_method=row.shipping_method or "",
+        stock_region=row.stock_region or "",
+        source=row.source or "",
+        order_ref=row.order_ref,
+        track_token=row.track_token,
+        placed_at=row.placed_at or row.started_at,
+        closed_at=row.closed_at,
+        cancelled_at=row.cancelled_at,
+        awaits=awaited(row.awaits),
+        invoiced=invoiced,
+    )
+
+
+def open_task(t: Any) -> OpenTask:
+    """An open task from its columns."""
+    return OpenTask(
+        t.id, t.name, t.team, t.assignee, t.due_at if t.has_due else None, t.kind, t.step, t.priority, t.created_at,
+        t.claimed_at, t.reason,
+    )  # fmt: skip
+
+
 def _row(head: Any, found: dict[str, list[Any]], lines: Sequence[LineRow], invoices: Sequence[InvoiceRow]) -> OrderRow:
     newest = max((i for i in invoices if i.kind == "invoice"), key=lambda i: (i.issued_at, i.number), default=None)
+    total = newest.total if newest else sum(x.quantity * x.unit_price for x in lines)
     tasks = sorted(found["tasks"], key=lambda t: (t.due_at, t.id))
-    return OrderRow(
-        number=head.business_key,
-        state=head.status,
-        version=head.version,
-        step=head.step,
-        step_name=head.step_name,
-        customer_name=head.customer_name or "",
-        city=head.city or "",
-        country=head.country or "",
-        total=newest.total if newest else sum(x.quantity * x.unit_price for x in lines),
-        currency=head.currency or "USD",
-        payment_method=head.payment_method or "",
-        shipping_method=head.shipping_method or "",
-        stock_region=head.stock_region or "",
-        source=head.source or "",
-        order_ref=head.order_ref,
-        track_token=head.track_token,
-        placed_at=head.placed_at or head.started_at,
-        closed_at=head.closed_at,
-        cancelled_at=head.cancelled_at,
-        open_tasks=tuple(
-            OpenTask(
-                t.id, t.name, t.team, t.assignee, t.due_at if t.has_due else None, t.kind, t.step, t.priority,
-                t.created_at, t.claimed_at, t.reason,
-            )
-            for t in tasks
-        ),
+    return replace(
+        order_row(head, total=total, invoiced=newest is not None),
+        open_tasks=tuple(open_task(t) for t in tasks),
         incidents=len(found["incidents"]),
-        awaits=awaited(head.awaits),
-        invoiced=newest is not None,
-    )  # fmt: skip
+    )
 
 
 def _lines(found: Sequence[Any], reservations: Sequence[ReservationRow]) -> tuple[LineRow, ...]:

@@ -18,7 +18,6 @@ from sqlalchemy.orm import Session
 
 from engine.definitions import Bundle
 from engine.messages import count_unmatched
-from engine.rows import awaited
 from engine.store.tables import Alarm, Instance, Job, ProcessVersion, Task
 from engine.tasklists import MOST_COUNTED
 from engine.views import Actor
@@ -269,29 +268,7 @@ def order_select() -> Select[Any]:
 
 
 def _order_row(row: Any) -> OrderRow:
-    return OrderRow(
-        number=row.business_key,
-        state=row.status,
-        version=row.version,
-        step=row.step,
-        step_name=row.step_name,
-        customer_name=row.customer_name or "",
-        city=row.city or "",
-        country=row.country or "",
-        total=int(row.total),
-        currency=row.currency or "USD",
-        payment_method=row.payment_method or "",
-        shipping_method=row.shipping_method or "",
-        stock_region=row.stock_region or "",
-        source=row.source or "",
-        order_ref=row.order_ref,
-        track_token=row.track_token,
-        placed_at=row.placed_at or row.started_at,
-        closed_at=row.closed_at,
-        cancelled_at=row.cancelled_at,
-        awaits=awaited(row.awaits),
-        invoiced=bool(row.invoiced),
-    )
+    return facts.order_row(row, total=int(row.total), invoiced=bool(row.invoiced))
 
 
 def _with_work(session: Session, rows: list[OrderRow]) -> list[OrderRow]:
@@ -311,12 +288,7 @@ def _with_work(session: Session, rows: list[OrderRow]) -> list[OrderRow]:
         .order_by(Task.due_at)
     )  # fmt: skip
     for t in found:
-        due = t.due_at if t.has_due else None
-        tasks.setdefault(t.business_key, []).append(
-            OpenTask(
-                t.id, t.name, t.team, t.assignee, due, t.kind, t.step, t.priority, t.created_at, t.claimed_at, t.reason
-            )
-        )
+        tasks.setdefault(t.business_key, []).append(facts.open_task(t))
     dead = {
         number: int(count)
         for number, count in session.execute(
