@@ -7,13 +7,11 @@ from collections.abc import Iterable
 from gettext import NullTranslations
 from typing import Any
 
+from tests.web.visitor import Visitor
+
 SHOWN = ("aria-label", "title", "placeholder", "alt", "data-l")
 DATA = "//*[contains(@class, 'code') or self::code or self::kbd or self::bdi or self::option or self::time or self::dd]"
 """Elements that hold data of the company, of people or of machines."""
-SHELL = (
-    "//header[contains(@class, 'side')] | //nav[contains(@class, 'tabbar')] | //dialog | //aside | //a[@class='skip']"
-)
-"""Around every page; its texts are not marked yet."""
 KNOWN = {"Waybill", "WB", "UTC", "Product", "product", "aisle", "mia", "tanaka", "example", "com"}
 """Words of the company's own data."""
 
@@ -28,9 +26,16 @@ class Wrapped(NullTranslations):
         return self.gettext(msgid1 if n == 1 else msgid2)
 
 
+def left_out(who: Visitor, addresses: Iterable[str], data: Iterable[str] = ()) -> dict[str, list[str]]:
+    """Page → what it says in English alone, of those that do."""
+    known = tuple(data)
+    found = {address: unmarked(who.goes(address).tree, known) for address in addresses}
+    return {address: texts for address, texts in found.items() if texts}
+
+
 def unmarked(tree: Any, data: Iterable[str] = ()) -> list[str]:
     """The texts of a page that are neither in brackets nor known data, with `data` the company's on this page."""
-    for element in tree.xpath(f"{DATA} | {SHELL} | //script | //style"):
+    for element in tree.xpath(f"{DATA} | //script | //style"):
         tail = element.tail
         element.clear()
         element.tail = tail

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
 from tests.web.api_world import World, order_body
-from tests.web.every_text import unmarked
+from tests.web.every_text import left_out
 from tests.web.visitor import visitor
 
 PAGES = (
@@ -17,12 +17,22 @@ MAIL = "We have your order WB-10001"
 """A mail as it was sent stays as it is."""
 
 
-@pytest.mark.parametrize("address", PAGES)
-def test_every_text_of_a_page_is_in_the_catalogue(world: World, wrapped: None, address: str) -> None:
+def test_every_text_of_a_page_is_in_the_catalogue(world: World, wrapped: None) -> None:
     """Nothing is said in English alone, outside of data."""
     world.of("sales").post("/orders", order_body())
     world.work()
     world.engine.deliver("courier.reported", "WB-99999", {"status": "delayed"}, source="webhook", message_id="astray")
-    page = visitor(world, "owner").goes(address)
 
-    assert unmarked(page.tree, [MAIL]) == []
+    assert left_out(visitor(world, "owner"), PAGES, [MAIL]) == {}
+
+
+def test_scripts_have_their_texts_from_the_page(world: World, wrapped: None) -> None:
+    """Each that the catalogue found in a script, in the reader's language."""
+    found = visitor(world, "owner").goes("/stock").find("//script[@id='texts']")
+
+    assert json.loads(found[0].text)["Not saved"] == "⟦Not saved⟧"
+
+
+def test_an_english_page_carries_no_texts_for_scripts(world: World) -> None:
+    """They stand in the scripts."""
+    assert not visitor(world, "owner").goes("/stock").find("//script[@id='texts']")

@@ -5,7 +5,8 @@
     ngettext("%(num)s parcel", "%(num)s parcels", 3)    by number
     N_("Late")                                          marked where it stands, translated later by `_(word)`
 
-Templates call the same names. `make texts` collects everything into `messages.pot`; see docs/translating.md.
+Templates and the pages' scripts call the same names. `make texts` collects everything into `messages.pot`; see
+docs/translating.md.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from flask import Flask
 from web.local import local
 
 FOLDER = Path(__file__).parent
+POT = FOLDER / "messages.pot"
+SCRIPTS = "web/frontend/"
+"""Where the catalogue says that a text of a script stands."""
 SOURCE = "en"
 """The language in which the texts are written."""
 
@@ -68,8 +72,26 @@ def N_(message: str) -> str:  # noqa: N802 - the usual name of this mark
 _ = gettext
 
 
+@cache
+def _in_scripts() -> tuple[str, ...]:
+    """The texts that the scripts show, as the catalogue found them there."""
+    with POT.open("rb") as file:
+        found = read_po(file)
+    return tuple(str(message.id) for message in found if message.id and any(
+        place.startswith(SCRIPTS) for place, _line in message.locations))
+
+
+def script_texts() -> dict[str, str]:
+    """English → the reader's language, for the texts that the pages' scripts show; empty where all read in English."""
+    here = _here()
+    if type(here) is NullTranslations:
+        return {}
+    return {text: said for text in _in_scripts() if (said := here.gettext(text)) != text}
+
+
 def init_texts(app: Flask) -> None:
-    """Gives templates `_`, `ngettext` and `{% trans %}`."""
+    """Gives templates `_`, `ngettext`, `{% trans %}`, and what the scripts need."""
+    app.jinja_env.globals["script_texts"] = script_texts
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]

@@ -13,11 +13,15 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from handlers.picklists import COURIERS, FOLLOW_UPS, PAYMENT_METHODS, REGIONS, SHIPPING_METHODS
-from web.texts import FOLDER
+from web.texts import FOLDER, POT
 
-POT = FOLDER / "messages.pot"
 WEB = FOLDER.parent
-_METHODS = [("frontend/**", "ignore"), ("**.py", "python"), ("templates/**.html", "jinja2")]
+_METHODS = [
+    ("frontend/node_modules/**", "ignore"),
+    ("frontend/src/*.js", "javascript"),
+    ("**.py", "python"),
+    ("templates/**.html", "jinja2"),
+]
 _OPTIONS = {
     "templates/**.html": {"trimmed": "true", "newstyle_gettext": "true", "trim_blocks": "true", "lstrip_blocks": "true"}
 }

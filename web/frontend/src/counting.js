@@ -2,6 +2,7 @@
 // The rows stay what is sent, and the server checks them as ever; without this script they are filled in by hand.
 import { isOn, sound, turn } from './sound.js';
 import { onScan } from './scan.js';
+import { _ } from './texts.js';
 
 const panel = document.querySelector('form[data-scan-url] [data-counter]');
 const form = panel?.closest('form');
@@ -40,7 +41,7 @@ function counter() {
       item.querySelector('[data-have]').textContent = count;
       item.querySelector('[data-open]').hidden = done;
       item.querySelector('[data-done]').hidden = !done;
-      item.querySelector('[data-word]').textContent = done ? 'Done' : counting && count > wanted ? 'Too many' : '';
+      item.querySelector('[data-word]').textContent = done ? _('Done') : counting && count > wanted ? _('Too many') : '';
       item.classList.toggle('done', done);
     }
     part('by-hand').hidden = !counting;
@@ -112,8 +113,15 @@ function counter() {
       else if (said.says) part('says').textContent = said.says;
       else refuse(said.wrong);
     } catch {
-      refuse(`“${code}” was not counted: the server could not be asked what it is. Scan it again.`);
+      refuse(_('“%(code)s” was not counted: the server could not be asked what it is. Scan it again.', { code }));
     }
+  }
+
+  function said({ code, wanted, label }) {
+    const values = { product: label, count: have(code), wanted };
+    if (complete()) return _('%(product)s: %(count)s of %(wanted)s. Everything is counted.', values);
+    if (values.count === wanted) return _('%(product)s: %(count)s of %(wanted)s, done.', values);
+    return _('%(product)s: %(count)s of %(wanted)s.', values);
   }
 
   function count(text) {
@@ -135,8 +143,7 @@ function counter() {
     }
     sessionStorage.setItem(mark, counts());
     show();
-    const done = have(line.code) === line.wanted ? ', done' : '';
-    part('says').textContent = complete() ? `${line.label}: ${have(line.code)} of ${line.wanted}. Everything is counted.` : `${line.label}: ${have(line.code)} of ${line.wanted}${done}.`;
+    part('says').textContent = said(line);
   }
 
   panel.hidden = false;
@@ -161,7 +168,7 @@ function counter() {
     for (const row of rows().slice(sample.length)) row.remove();
     form.dispatchEvent(bubbling('input'));
     part('wrong').hidden = true;
-    part('says').textContent = 'The quantities are the proposed ones again.';
+    part('says').textContent = _('The quantities are the proposed ones again.');
     show();
     typed.focus();
   });

@@ -1,4 +1,5 @@
 // The list of tasks beside what somebody does: it brings itself up to date, and no place, focus or tick is lost by it.
+import { _ } from './texts.js';
 
 const list = () => document.getElementById('task-list');
 const rows = () => [...document.querySelectorAll('#task-list li')];
@@ -37,8 +38,8 @@ function showTicks() {
     box.disabled = !box.checked && (ticks.size >= MOST || Boolean(kind && box.dataset.kind !== kind));
   }
   const step = boxes.find((box) => box.checked)?.dataset.step;
-  bar.querySelector('[data-picked]').textContent = `${ticks.size} selected`;
-  bar.querySelector('[data-of]').textContent = step ? `step ${step}` : '';
+  bar.querySelector('[data-picked]').textContent = _('%(count)s selected', { count: ticks.size });
+  bar.querySelector('[data-of]').textContent = step ? _('step %(step)s', { step }) : '';
 }
 document.addEventListener('change', ({ target }) => {
   if (target.name !== 'task' || !target.closest('#task-list')) return;
@@ -83,7 +84,7 @@ function settle() {
   const fresh = now.filter((row) => !was.ids.includes(row.id));
   fresh.forEach((row) => row.classList.add('new'));
   came += fresh.length;
-  if (came) document.getElementById('fresh').textContent = `${came} new`;
+  if (came) document.getElementById('fresh').textContent = _('%(count)s new', { count: came });
   const counts = JSON.parse(list().dataset.counts || '{}');
   for (const place of document.querySelectorAll('[data-count]')) {
     place.textContent = counts[place.dataset.count] ?? '0';

@@ -1,4 +1,5 @@
 // What somebody types is never lost: it is saved on the server within a second, and in the browser until it is saved.
+import { _ } from './texts.js';
 
 const form = document.querySelector('form[data-draft]');
 const SOON = 600;
@@ -53,13 +54,13 @@ if (form) {
         signal: AbortSignal.timeout(10_000),
       });
     } catch {
-      return later('Not saved – no connection');
+      return later(_('Not saved – no connection. It is kept in this browser'));
     }
-    if (answer.status >= 500) return later('Not saved – the server does not answer');
+    if (answer.status >= 500) return later(_('Not saved – the server does not answer. It is kept in this browser'));
     if (answer.status === 400 || answer.status === 401) return signedOut();
     const news = await answer.json().catch(() => ({}));
     if (news.changed) return changed(news.changed);
-    if (!answer.ok) { held = true; return say(news.said || 'Not saved. Load the page again.', true); }
+    if (!answer.ok) { held = true; return say(news.said || _('Not saved. Load the page again.'), true); }
     base.value = news.revision;
     sessionStorage.setItem(newest, base.value);
     if (dirty) store.set(key, { base: base.value, typed: typed() });
@@ -70,23 +71,24 @@ if (form) {
 
   function later(text) {
     dirty = true;
-    say(`${text}. It is kept in this browser`, true);
+    say(text, true);
     soon(AGAIN);
   }
 
   function signedOut() {
     [dirty, held] = [true, true];
-    say('Not saved – you are signed out. It is kept in this browser. ', true);
+    const why = _('Not saved – you are signed out. It is kept in this browser.');
+    say(`${why} `, true);
     const link = document.createElement('a');
     link.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
-    link.textContent = 'Sign in again';
+    link.textContent = _('Sign in again');
     told.append(link);
   }
 
   function changed(html) {
     [dirty, held] = [true, true];
     document.getElementById('draft-changed').innerHTML = html;
-    say('Not saved', true);
+    say(_('Not saved'), true);
   }
 
   // whether this page was asked for while a save was under way, and shows what stood before it
@@ -101,7 +103,7 @@ if (form) {
     const left = store.get(key);
     if (!left || JSON.stringify(left.typed) === JSON.stringify(typed())) return store.drop(key);
     const names = new Set([...form.querySelectorAll('[name^="/"]')].map((field) => field.name));
-    if (left.typed.some(([name]) => !names.has(name))) return say('Some of what you typed could not be put back.', true);
+    if (left.typed.some(([name]) => !names.has(name))) return say(_('Some of what you typed could not be put back.'), true);
     const values = Map.groupBy ? Map.groupBy(left.typed, ([name]) => name) : new Map(left.typed.map((pair) => [pair[0], [pair]]));
     for (const field of form.querySelectorAll('[name^="/"]')) {
       const sent = (values.get(field.name) || []).map(([, value]) => value);

@@ -4,6 +4,7 @@ import './scan.js'; // before the keys: it tells a scanner's from a person's
 import './counting.js';
 import './inbox.js';
 import './keeping.js';
+import { _ } from './texts.js';
 
 const editable = (element) => element.closest('input, select, textarea, [contenteditable]');
 
@@ -75,8 +76,10 @@ if (sign) {
     const chosen = form.querySelector('input[name="decision"]:checked');
     const step = form.querySelector('select[name="send_back_to"]');
     if (!chosen) return;
-    const where = chosen.value === 'send_back' && step ? ` to step ${step.value}` : '';
-    sign.textContent = `Sign: ${chosen.dataset.says}${where}`;
+    const decision = chosen.dataset.says;
+    sign.textContent = chosen.value === 'send_back' && step
+      ? _('Sign: %(decision)s to step %(step)s', { decision, step: step.value })
+      : _('Sign: %(decision)s', { decision });
     const meaning = form.querySelector('span[data-meaning]');
     if (meaning && chosen.dataset.meaning) meaning.textContent = chosen.dataset.meaning;
   };

@@ -1,6 +1,7 @@
 // A keyboard scanner types a code and ends it with Enter or Tab, faster than any hand. Here its keys are told from a
 // person's by their time, wherever the focus is: a code never lands in a field, and no key of it works as a command.
 import { sound } from './sound.js';
+import { _ } from './texts.js';
 
 /** Milliseconds between two keys of a scanner; by hand, several in a row so close do not happen. */
 const GAP = 50;
@@ -116,7 +117,7 @@ function scanned(text) {
   const dialog = document.querySelector('dialog[open]');
   if (dialog) {
     sound();
-    announce('Nothing was opened: close this window first, then scan again.', dialog);
+    announce(_('Nothing was opened: close this window first, then scan again.'), dialog);
     return;
   }
   if (!handlers.some((handler) => handler(text))) location.assign(`/scan?code=${encodeURIComponent(text)}`);

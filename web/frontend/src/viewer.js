@@ -1,10 +1,12 @@
 // Shows a diagram with where an order stands on it: done with a tick, here with "now", failed with a cross.
 import { drawn, free, lookAt, pan, zooming } from './picture.js';
+import { _ } from './texts.js';
 
+const now = _('now');
 const badges = {
   done: '<svg class="mark m-done" width="20" height="20" viewBox="0 0 20 20"><circle cx="10" cy="10" r="9"/><path d="M6.4 10.2l2.6 2.7 4.8-5.4"/></svg>',
   failed: '<svg class="mark m-failed" width="20" height="20" viewBox="0 0 20 20"><circle cx="10" cy="10" r="9"/><path d="M7 7l6 6m0-6l-6 6"/></svg>',
-  here: '<svg class="mark m-here" width="34" height="20" viewBox="0 0 34 20"><rect x="1" y="1" width="32" height="18" rx="9"/><text x="17" y="13.6">now</text></svg>',
+  here: `<svg class="mark m-here" width="34" height="20" viewBox="0 0 34 20"><rect x="1" y="1" width="32" height="18" rx="9"/><text x="17" y="13.6">${now}</text></svg>`,
 };
 
 function place(overlays, element, mark) {
@@ -52,10 +54,10 @@ async function show(figure) {
   pan(source, viewer.get('canvas'));
   zooming(figure, () => viewer.get('canvas'));
   document.addEventListener('htmx:after:swap', () => {
-    const now = read();
-    if (JSON.stringify(now) !== JSON.stringify(marks)) {
-      draw(viewer, now, marks);
-      marks = now;
+    const found = read();
+    if (JSON.stringify(found) !== JSON.stringify(marks)) {
+      draw(viewer, found, marks);
+      marks = found;
     }
   });
   figure.dataset.ready = 'yes';
