@@ -8,7 +8,7 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from email import policy
 from email.message import EmailMessage
@@ -30,6 +30,18 @@ class MailTransport(Protocol):
         mail will before somebody has mended something (a wrong password).
         """
         ...
+
+
+def refusal_of(transport: MailTransport, compose: Callable[[], EmailMessage]) -> str | None:
+    """Composes a mail and sends it: None when the transport has taken it, or why this one never can leave, as it is
+    with an address that is none. Raises `TryAgain` and `GiveUp` as the transport does."""
+    try:
+        transport.send(compose())
+    except Refused as refusal:
+        if refusal.code != REFUSED:
+            raise
+        return refusal.message
+    return None
 
 
 class OutboxTransport:

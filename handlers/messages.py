@@ -19,7 +19,7 @@ from sqlalchemy.orm import joinedload
 from handlers import papers
 from handlers.balance import balance
 from handlers.contract import Call, External, Refused, RetryPolicy, operation
-from handlers.mail import REFUSED
+from handlers.mail import REFUSED, refusal_of
 from handlers.money import format_money
 from handlers.tables import Invoice, Mail, Order, Shipment
 from handlers.words import COURIERS, SHIPPING_METHODS, word
@@ -207,13 +207,8 @@ class SendMail(External):
         )
 
     def perform(self, letter: Letter, key: str) -> Delivery:
-        try:
-            self.ports.mail.send(compose(letter))
-        except Refused as refusal:
-            if refusal.code != REFUSED:
-                raise
-            return Delivery("refused", refusal.message)
-        return Delivery("sent")
+        refusal = refusal_of(self.ports.mail, lambda: compose(letter))
+        return Delivery("sent") if refusal is None else Delivery("refused", refusal)
 
     def by_hand(self, call: Call, letter: Letter, reason: str, given: Mapping[str, Any]) -> None:
         """The customer has been told another way, or need not be."""

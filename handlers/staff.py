@@ -14,8 +14,8 @@ from urllib.parse import quote
 from sqlalchemy.orm import Session
 
 from handlers import papers
-from handlers.contract import Call, External, Refused, RetryPolicy, operation
-from handlers.mail import REFUSED
+from handlers.contract import Call, External, RetryPolicy, operation
+from handlers.mail import refusal_of
 from handlers.messages import write_mail
 
 if TYPE_CHECKING:
@@ -106,16 +106,11 @@ class TellStaff(External):
         )  # fmt: skip
 
     def perform(self, letter: StaffLetter, key: str) -> Told:
-        try:
-            self.ports.mail.send(write_mail(
-                sender=letter.sender, recipients=letter.recipients, subject=letter.subject, text=letter.text,
-                html=letter.html, message_id=letter.message_id, date=letter.date, order=letter.order,
-            ))  # fmt: skip
-        except Refused as refusal:
-            if refusal.code != REFUSED:
-                raise
-            return Told(False, refusal.message)
-        return Told(True)
+        refusal = refusal_of(self.ports.mail, lambda: write_mail(
+            sender=letter.sender, recipients=letter.recipients, subject=letter.subject, text=letter.text,
+            html=letter.html, message_id=letter.message_id, date=letter.date, order=letter.order,
+        ))  # fmt: skip
+        return Told(True) if refusal is None else Told(False, refusal)
 
     def record(self, call: Call, letter: StaffLetter, told: Told) -> Mapping[str, Any]:
         return {"kind": letter.kind, "to": list(letter.people), "sent": told.sent,
