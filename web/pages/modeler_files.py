@@ -15,7 +15,7 @@ from engine.findings import local
 from engine.safe_xml import parse_xml
 from engine.views import DraftView
 from web.pages.errors import error_page
-from web.pages.shell import me, who
+from web.pages.shell import me, named, who
 from web.services import current_services
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
@@ -102,8 +102,7 @@ def change(draft: DraftView, files: Mapping[str, bytes | None], said: str, addre
     try:
         current_services().engine.save_draft(draft.id, me().actor, revision=revision, files=files)
     except Conflict as refused:
-        by = getattr(refused, "by", None) or draft.updated_by
-        text = str(refused).replace(by, who(by)) if by else str(refused)
+        text = named(refused, getattr(refused, "by", None), draft.updated_by)
         return error_page(409, detail=f"{text} Nothing was changed.", back=address, back_text="Look at it now")
     flash(said)
     return redirect(address, 303)

@@ -10,7 +10,7 @@ from engine.errors import Conflict, NotAllowed
 from engine.views import TaskView
 from handlers.scanned import LONGEST_CODE, Scanned, read_code
 from web import counting, scanning
-from web.pages.shell import me, page_of, who, word
+from web.pages.shell import me, named, page_of, word
 from web.permissions import permission
 from web.services import current_services
 
@@ -105,7 +105,6 @@ def at_task(task_id: str) -> Any:
     try:
         engine.note_wrong_scan(task_id, actor, code.text, message)
     except (Conflict, NotAllowed) as refused:
-        name = getattr(refused, "who", None)
-        said = str(refused).replace(name, who(name)) if name else str(refused)
-        return make_response(jsonify(wrong=f"{message} {said}"), 409 if isinstance(refused, Conflict) else 403)
+        said = f"{message} {named(refused)}"
+        return make_response(jsonify(wrong=said), 409 if isinstance(refused, Conflict) else 403)
     return jsonify(wrong=message)

@@ -19,7 +19,7 @@ from web import forms
 from web.api.tasks import MOST_AT_ONCE
 from web.pages.errors import error_page
 from web.pages.inbox import list_part, read_filter, read_listing
-from web.pages.shell import me, page_of, who
+from web.pages.shell import me, named, page_of
 from web.pages.tasks import document_of
 from web.permissions import permission
 from web.services import current_services
@@ -198,8 +198,7 @@ def _shown(detail: TaskDetail) -> Sequence[TaskView]:
 
 def _why(refusal: WaybillError) -> str:
     """The reason in a sentence, with people's names."""
-    name = getattr(refusal, "who", None)
     if isinstance(refusal, (InvalidForm, Problem)):
         return " ".join(f"{one.field.strip('/').replace('/', ', ')}: {one.message}" if one.field else one.message
                         for one in refusal.errors[:3])
-    return str(refusal).replace(name, who(name)) if name else str(refusal)
+    return named(refusal)
