@@ -24,7 +24,7 @@ from handlers.stock import (
     wanted,
 )
 from handlers.tables import Order, OrderLine, Reservation
-from handlers.together import known_together, ordered_together, together_signed
+from handlers.together import known_together, ordered_together, together_at_reservation, together_signed
 
 __all__ = ["reserve_again", "ship", "stock_levels", "take_back"]
 
@@ -32,7 +32,7 @@ __all__ = ["reserve_again", "ship", "stock_levels", "take_back"]
 RESERVATION_VARIABLE = {
     "held": "boolean", "picked": "number", "reference": None, "ordered_together": "number", "together_with": None,
 }
-"""The keys of the variable `reservation`."""
+"""The keys of the variable `reservation`. `at_reservation`: what step 4 counted, where a later count differs."""
 
 
 class NothingReserved(WaybillError):
@@ -76,6 +76,20 @@ def release(call: Call) -> Mapping[str, Any]:
     if reservation.state != "picked":
         let_go(call.session, reservation, call.now)
     return {"held": False, "picked": picked, "reference": reservation.reference, **known_together(call)}
+
+
+@operation("inventory.count_together", gives={**RESERVATION_VARIABLE, "at_reservation": None}, refuses=())
+def count_together(call: Call) -> Mapping[str, Any]:
+    """Counts again what the customer has ordered together: orders that were placed after step 4 count from now on.
+
+    What step 4 counted, where that was something else, stands in `at_reservation`: the approval of the reservation was
+    signed for that.
+    """
+    order = load_order(call.session, call.order)
+    reservation = live_reservation(call.session, call.order)
+    stock = _variable(reservation) if reservation else {"held": False, "picked": 0}
+    then, now = together_at_reservation(call), ordered_together(call.session, order)
+    return {**stock, **now, **({"at_reservation": then} if then != now else {})}
 
 
 def _variable(reservation: Reservation) -> dict[str, Any]:
@@ -214,7 +228,7 @@ def submission(call: Call) -> Mapping[str, Any]:
         ],
         "value": {"amount": order_variable(order)["total"], "currency": order.currency},
         "reservation": reservation.reference if reservation else None,
-        **together_signed(call, order),
+        **together_signed(together_at_reservation(call), order),
     }
 
 

@@ -54,7 +54,7 @@ def ordered_together(session: Session, order: Order) -> Mapping[str, Any]:
 
 
 def known_together(call: Call) -> Mapping[str, Any]:
-    """What was ordered together, as step 4 found it last."""
+    """What was ordered together, as it was counted last: in step 4, then before the approval of the payment."""
     known = call.variables.get("reservation") or {}
     return {
         "ordered_together": known.get("ordered_together", (call.variables.get("order") or {}).get("total", 0)),
@@ -62,9 +62,17 @@ def known_together(call: Call) -> Mapping[str, Any]:
     }
 
 
-def together_signed(call: Call, order: Order) -> Mapping[str, Any]:
+def together_at_reservation(call: Call) -> Mapping[str, Any]:
+    """What was ordered together as step 4 counted it, whatever was counted later.
+
+    An order that began before orders were counted has none: its own value, with nobody.
+    """
+    known: Mapping[str, Any] | None = (call.variables.get("reservation") or {}).get("at_reservation")
+    return known or known_together(call)
+
+
+def together_signed(known: Mapping[str, Any], order: Order) -> Mapping[str, Any]:
     """The part of a submission that names the orders with which this one was ordered together; empty for none."""
-    known = known_together(call)
     if not known["together_with"]:
         return {}
     return {

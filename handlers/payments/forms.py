@@ -12,7 +12,7 @@ from handlers.money import as_json, format_money, format_rate
 from handlers.orders import ORDER_VARIABLE, load_order, order_variable
 from handlers.payments.rows import BY_HAND, TRANSFER, book, movement, payments_of, to_pay_back
 from handlers.picklists import PAYMENT_METHODS, choices
-from handlers.together import together_signed
+from handlers.together import known_together, together_signed
 
 # --- resolve payment problem -----------------------------------------------------------------------------------------
 
@@ -163,5 +163,5 @@ def submission(call: Call) -> Mapping[str, Any]:
             if row.kind == "capture" and row.state == "done"
         ],
         "due": money(balance_of(papers, movements).due),
-        **together_signed(call, order),
+        **together_signed(known_together(call), order),
     }

@@ -34,7 +34,9 @@ from handlers.archive import so_far
 from handlers.documents import Renderer
 from handlers.tables import Order
 from tests.scenarios.conftest import SQLITE_USUALLY
+from tests.scenarios.redrawing import Redrawn
 from tests.scenarios.shop import PEOPLE, OrderHandle, Shop
+from tests.scenarios.test_migration import deploys, moves
 from web.accounts import User
 
 pytestmark = SQLITE_USUALLY
@@ -417,6 +419,59 @@ class Test11Thresholds:
         shop.time_passes(days=8)
 
         assert read(shop.places_order(**HALF), HELENA).need == 1
+
+    def test_what_is_ordered_after_the_first_gate_counts_at_the_second(self, shop: Shop) -> None:
+        """The first gate's signature stays what it was: it was given for what was known then."""
+        order = shop.places_order(**HALF)
+        assert sign(order, HELENA)[1:] == (1, 1)
+        order.goes_to(PAYMENT)
+        sign(order, GRACE, PAYMENT, decision="send_back", comment="Invoice it again.", send_back_to=6)
+        later = [shop.places_order(items=[{"sku": "product-d", "quantity": 3}]) for _ in range(2)]
+        assert read(order, GRACE, PAYMENT).need == 1, "counted when it was sent back, before they ordered more"
+        sign(order, GRACE, PAYMENT, decision="send_back", comment="And again.", send_back_to=7)
+
+        page = read(order, GRACE, PAYMENT)
+
+        assert (page.need, page.submission["together_with"]) == (2, [each.number for each in later])
+        assert page.submission["value_together"]["amount"] == 349_000 + 2 * 104_700
+        assert sign(order, GRACE, PAYMENT)[1:] == (1, 2)
+        order.is_decided(PAYMENT, by="payment-approver-2")
+        order.goes_to("confirm_pickup")
+        assert not events(order, "approval_void")
+
+    def test_what_is_cancelled_after_the_first_gate_counts_no_more(self, shop: Shop) -> None:
+        other, order = shop.places_order(**HALF), shop.places_order(**HALF)
+        sign(order, HELENA)
+        other.is_cancelled()
+        sign(order, RAVI)
+
+        page = read(order, GRACE, PAYMENT)
+
+        assert page.need == 1
+        assert "together_with" not in page.submission
+        assert order.goes_to("confirm_pickup").variables["reservation"]["at_reservation"]["together_with"] == [
+            other.number
+        ]
+
+    def test_an_order_that_began_before_orders_were_counted_is_counted(self, shop: Shop) -> None:
+        """Moved to the version that counts, with the reservation of a version that did not."""
+        uncounted = deploys(shop, Redrawn().takes_out("count_together").reads("approval_policy", "order.total"))
+        reserve = shop.shipped("inventory.reserve")
+        shop.replaces("inventory.reserve", lambda call, region: {
+            key: value for key, value in reserve(call, region).items() if key in ("held", "picked", "reference")
+        })
+        old = shop.places_order(**HALF, payment_method="bank_transfer")
+        shop.replaces("inventory.reserve", None)
+        sign(old, HELENA)
+        other = shop.places_order(**HALF)
+        assert (old.instance.version, "ordered_together" in old.variables["reservation"]) == (uncounted, False)
+
+        assert moves(shop, deploys(shop, Redrawn().sets(PAYMENT, due="PT4H")), old) == [("moved", "")]
+        old.pays_by_transfer()
+
+        page = read(old, GRACE, PAYMENT)
+        assert (page.need, page.submission["together_with"]) == (2, [other.number])
+        assert not old.goes_to("confirm_pickup").incidents()
 
 
 class Test12Delegation:

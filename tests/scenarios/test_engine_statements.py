@@ -144,10 +144,10 @@ def test_every_command_is_one_commit_of_few_statements(shop: Shop, costs: Costs)
 
 @SQLITE_ONLY
 def test_state_and_variables_are_small(shop: Shop) -> None:
-    """At most 4 KB on disk wherever an order stands, also after a few send-backs."""
+    """At most 4 KB on disk wherever an order stands, also after two send-backs."""
     order = shop.places_order(items=[{"sku": sku, "quantity": 2} for sku in EACH_ONE])
     sizes = [size(order)]
-    for _ in range(3):
+    for _ in range(2):
         order.is_decided("approve_reservation", "send_back", comment="Again, please.", step=3)
         sizes.append(size(order))
     while order.status == "open":

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from engine.codec import pack, unpack
+from engine.codec import unpack
 from engine.definitions import build_definition
 from engine.errors import Conflict, ExpressionError, InvalidForm
 from engine.gate_variables import gate_variables
@@ -62,6 +62,18 @@ def test_the_step_that_counts_orders_together_is_not_resolved_by_hand(shop: Shop
     assert other.is_cancelled().status == "cancelled"
 
 
+def test_nor_is_the_second_count(shop: Shop) -> None:
+    shop.replaces("inventory.count_together", broken)
+    order = shop.places_order()
+    order.is_approved(GATE)
+    stopped, = order.incidents()
+
+    with pytest.raises(Conflict, match="reservation, belongs to the approval of “Approval: Inventory Reservation”"):
+        shop.engine.resolve(stopped.id, OWNER, "It is a small order.", {"ordered_together": 1})
+
+    assert order.open_elements() == []
+
+
 def test_other_steps_are_resolved_by_hand_as_ever(shop: Shop) -> None:
     shop.replaces("inventory.check", broken)
     order = shop.places_order()
@@ -76,12 +88,10 @@ def test_other_steps_are_resolved_by_hand_as_ever(shop: Shop) -> None:
 
 def test_a_number_of_signatures_that_is_lacking_is_not_typed_in(shop: Shop) -> None:
     """The table that says how many sign cannot answer: no result that is given for the step before it does."""
+    shop.replaces("inventory.count_together", lambda call: {"held": True})
     order = shop.places_order(payment_method="bank_transfer").goes_to("wait_for_transfer")
-    with shop.engine.transaction() as session:
-        row = session.query(Instance).filter_by(business_key=order.number).one()
-        row.variables = pack({**unpack(row.variables), "reservation": {"held": True}})
     order.pays_by_transfer()
-    while not order.incidents():
+    for _ in range(24):
         shop.time_passes(hours=1)
     stopped, = order.incidents()
 
