@@ -30,11 +30,6 @@ class Queue:
     first: str | None
     """The one that falls due first."""
 
-    @property
-    def counted(self) -> str:
-        """The number as it is read."""
-        return str(self.count) if self.count <= MOST_COUNTED else f"more than {MOST_COUNTED}"
-
 
 class Queues(Inbox):
     """What waits to be signed by somebody."""

@@ -23,6 +23,7 @@ from handlers.contract import FieldError
 from web.accounts.tables import User
 from web.accounts.teams import Team, all_teams
 from web.permissions import SEES_ALL
+from web.texts import _
 
 USUAL_PERIOD = timedelta(days=90)
 """How far back signatures are counted unless somebody says otherwise."""
@@ -92,13 +93,13 @@ def review(engine: Engine, at: datetime | None = None, since: datetime | None = 
     now = engine.clock.now()
     at, since = _in_utc(at), _in_utc(since)
     if at is not None and at > now:
-        raise InvalidForm([FieldError("/at", "Choose a moment that has passed.")])
+        raise InvalidForm([FieldError("/at", _("Choose a moment that has passed."))])
     try:
         since = since or (at or now) - USUAL_PERIOD
     except OverflowError:
-        raise InvalidForm([FieldError("/at", "This moment is too long ago.")]) from None
+        raise InvalidForm([FieldError("/at", _("This moment is too long ago."))]) from None
     if since > (at or now):
-        raise InvalidForm([FieldError("/since", "The period begins after the moment. Choose an earlier time.")])
+        raise InvalidForm([FieldError("/since", _("The period begins after the moment. Choose an earlier time."))])
     signers = engine.signers(at)
     with engine.reading() as session:
         lines = _lines_after(session, signers.at)

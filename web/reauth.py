@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from web import accounts
 from web.services import Services
+from web.texts import N_, _
 
 How = Literal["password", "password and code"]
 LONGEST = 200
@@ -28,6 +29,8 @@ class Checked:
     """How the person proved who they are; None when they did not."""
     errors: Mapping[str, str] = field(default_factory=dict)
     """Field (`password` or `code`) → what is wrong with it, for the person."""
+    record: str = ""
+    """The same for the history, which reads the same for everybody."""
     wait: int = 0
     """Seconds until there may be another try; 0 when there may be one now."""
 
@@ -37,18 +40,19 @@ def check_again(services: Services, name: str, password: str, code: str = "") ->
     code. A code that was right is used up. Wrong ones are counted per person, for all pages and calls together."""
     now = services.wall_clock.now()
     if wait := services.signing.wait_seconds(name, now):
-        return Checked(None, {"password": _too_many(wait)}, wait)
+        return Checked(None, {"password": _too_many(wait)}, wait=wait)
     with services.database.read() as session:
         known = accounts.verify_password(session, name, password[:LONGEST]) is not None
         asks_code = known and accounts.has_second_factor(session, name)
     if not known:
         if password:
             services.signing.failed(name, now)
-        said = "This is not your password." if password else "Enter your password: it is your signature."
-        return Checked(None, {"password": said})
+        said = N_("This is not your password.") if password else N_("Enter your password: it is your signature.")
+        return Checked(None, {"password": _(said)}, said)
     if asks_code:
         if not code.strip():
-            return Checked(None, {"code": "Enter the code of your authenticator app, or a recovery code."})
+            said = N_("Enter the code of your authenticator app, or a recovery code.")
+            return Checked(None, {"code": _(said)}, said)
         return check_code(services, name, code)
     services.signing.succeeded(name)
     return Checked("password")
@@ -58,16 +62,16 @@ def check_code(services: Services, name: str, code: str) -> Checked:
     """The same for the code alone, of a person whose password was right: the second step of signing in."""
     now = services.wall_clock.now()
     if wait := services.signing.wait_seconds(name, now):
-        return Checked(None, {"code": _too_many(wait)}, wait)
+        return Checked(None, {"code": _too_many(wait)}, wait=wait)
     with services.engine.transaction() as session:
         try:
             good = take_any_code(services, session, name, code[:LONGEST], now)
-            said = "This is not a code of now, or it was used before. Wait for the next one."
+            said = N_("This is not a code of now, or it was used before. Wait for the next one.")
         except accounts.UnreadableSecretError as error:
             good, said = False, str(error)
     if not good:
         services.signing.failed(name, now)
-        return Checked(None, {"code": said})
+        return Checked(None, {"code": _(said)}, said)
     services.signing.succeeded(name)
     return Checked("password and code")
 
@@ -82,4 +86,4 @@ def take_any_code(services: Services, session: Session, name: str, code: str, no
 
 
 def _too_many(wait: int) -> str:
-    return f"Too many wrong tries. Wait {max(1, -(-wait // 60))} min, then try again."
+    return _("Too many wrong tries. Wait %(minutes)s min, then try again.", minutes=max(1, -(-wait // 60)))

@@ -5,15 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from gettext import NullTranslations
+from html import unescape
+from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
+from handlers.tables import Product
+from tests.web.api_world import World
 from tests.web.visitor import Visitor
+from web import accounts
 
 SHOWN = ("aria-label", "title", "placeholder", "alt", "data-l")
 DATA = "//*[contains(@class, 'code') or self::code or self::kbd or self::bdi or self::option or self::time or self::dd]"
 """Elements that hold data of the company, of people or of machines."""
+HISTORY = "//ol[contains(@class, 'log')]"
+"""What stands in an order's history stays in English."""
 KNOWN = {"Waybill", "WB", "UTC", "Product", "product", "aisle", "mia", "tanaka", "example", "com"}
 """Words of the company's own data."""
+DATE = r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b|\b\d{1,2} [A-Z][a-z]{2}\b"
+"""`Mon 23 Nov`, `23 Nov`, `Thu`."""
 
 
 class Wrapped(NullTranslations):
@@ -35,12 +46,23 @@ def left_out(who: Visitor, addresses: Iterable[str], data: Iterable[str] = ()) -
 
 def unmarked(tree: Any, data: Iterable[str] = ()) -> list[str]:
     """The texts of a page that are neither in brackets nor known data, with `data` the company's on this page."""
-    for element in tree.xpath(f"{DATA} | //script | //style"):
+    for element in tree.xpath(f"{DATA} | {HISTORY} | //script | //style"):
         tail = element.tail
         element.clear()
         element.tail = tail
     found = list(tree.xpath("//body//text() | //title/text()"))
     found += [value for name in SHOWN for value in tree.xpath(f"//body//@{name}")]
-    mine = re.compile("|".join(map(re.escape, sorted(data, key=len, reverse=True))) or r"(?!)")
-    left = [mine.sub("", re.sub(r"⟦[^⟧]*⟧", "", str(text))) for text in found]
+    phrases = "|".join(map(re.escape, sorted(data, key=len, reverse=True)))
+    known = re.compile(rf"{DATE}|(?<!\w)({phrases})(?!\w)" if phrases else DATE)
+    left = [known.sub("", re.sub(r"⟦[^⟧]*⟧", " ", str(text))) for text in found]
     return [text.strip() for text in left if set(re.findall(r"[A-Za-z]{2,}", text)) - KNOWN]
+
+
+def names(world: World) -> set[str]:
+    """What the company calls its people, teams, products and the parts of its diagrams."""
+    with world.database.read() as session:
+        people = {name for user in accounts.users(session) for name in (user.name, user.display_name)}
+        teams = {name for team in accounts.all_teams(session).values() for name in (team.title, team.title.lower())}
+        products = set(session.scalars(select(Product.name)))
+    diagrams = "".join(path.read_text("utf-8") for path in Path("processes").glob("*.bpmn"))
+    return people | teams | products | {unescape(name) for name in re.findall(r' name="([^"]+)"', diagrams)}

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from web.accounts.people import AccountError
 from web.accounts.secret import digest
 from web.accounts.tables import RecoveryCode, SecondFactor
+from web.texts import N_, _
 
 RECOVERY_CODES = 10
 """How many a person is given."""
@@ -57,7 +58,7 @@ def offer_second_factor(session: Session, name: str, secret_key: str, *, anew: b
     confirmed."""
     row = session.get(SecondFactor, name)
     if row is not None and row.confirmed_at is not None:
-        raise AccountError("You have a second factor already. Take it away first.")
+        raise AccountError(_("You have a second factor already. Take it away first."))
     try:
         key = _opened(row.secret, secret_key) if row is not None and not anew else ""
     except UnreadableSecretError:
@@ -160,8 +161,10 @@ def _opened(secret: str, secret_key: str) -> str:
         return _box(secret_key).decrypt(secret.encode()).decode()
     except InvalidToken:
         raise UnreadableSecretError(
-            "The codes of your app cannot be checked, because the secret key of this installation has changed. Use a "
-            "recovery code, or ask an administrator to take your second factor away."
+            N_(
+                "The codes of your app cannot be checked, because the secret key of this installation has changed. "
+                "Use a recovery code, or ask an administrator to take your second factor away."
+            )
         ) from None
 
 

@@ -17,6 +17,7 @@ from web.pages.signing import asked_again
 from web.pages.submissions import describe
 from web.permissions import permission
 from web.services import current_services
+from web.texts import _
 
 
 def register(pages: Blueprint) -> None:
@@ -42,8 +43,8 @@ def acknowledge(alarm_id: int) -> Any:
         return _page({alarm_id: refused.errors[0].message}, {alarm_id: note}, status=422)
     except (NotAllowed, Conflict) as refused:
         status = 409 if isinstance(refused, Conflict) else 403
-        return error_page(status, "It was not acknowledged", str(refused), back=url_for("pages.alarms"))
-    flash("Acknowledged. What you found is kept with the alarm and in the order’s history.")
+        return error_page(status, _("It was not acknowledged"), str(refused), back=url_for("pages.alarms"))
+    flash(_("Acknowledged. What you found is kept with the alarm and in the order’s history."))
     return redirect(url_for("pages.alarms"), 303)
 
 
@@ -82,19 +83,24 @@ def override(task_id: str) -> Any:
         return _ask(detail, {"reason": refusal.errors[0].message}, reason, status=422)
     except (StaleSnapshot, AlreadyDecided) as refusal:
         fresh = services.engine.task(task_id, person.actor)
-        return _ask(fresh, {"reason": f"{refusal} The gate was not opened."}, reason, status=409)
+        said = _("%(why)s The gate was not opened.", why=str(refusal))
+        return _ask(fresh, {"reason": said}, reason, status=409)
     except NotAllowed as refusal:
         back = url_for("pages.task", task_id=task_id)
-        return error_page(403, "The gate was not opened", f"{refusal} The attempt is on record.", back=back)
-    flash(f"{task.order}: the gate is open, and the order goes on. The alarm stays until somebody else has looked.")
+        said = _("%(why)s The attempt is on record.", why=str(refusal))
+        return error_page(403, _("The gate was not opened"), said, back=back)
+    flash(_("%(order)s: the gate is open, and the order goes on. The alarm stays until somebody else has looked.",
+            order=task.order))  # fmt: skip
     return redirect(url_for("pages.task", task_id=task_id), 303)
 
 
 def _unfit(detail: TaskDetail) -> Any:
     if detail.approval is None or not detail.approval.can_override:
-        return error_page(403, "You cannot open this gate", "Only the owner opens a gate in an emergency, while it "
-                          "waits, and only one who has not worked on the order.",
-                          back=url_for("pages.task", task_id=detail.task.id))  # fmt: skip
+        why = _(
+            "Only the owner opens a gate in an emergency, while it waits, and only one who has not worked on the order."
+        )
+        back = url_for("pages.task", task_id=detail.task.id)
+        return error_page(403, _("You cannot open this gate"), why, back=back)
     return None
 
 

@@ -9,16 +9,25 @@ from typing import Any
 
 from flask import Response, make_response, request
 
+from engine.queue import MOST_COUNTED, Queue
 from engine.views import Approval, Decision, EventView, TaskDetail, TaskView
 from web.gate_facts import gate_facts
 from web.pages.history import MACHINE, Sentence, gathered
-from web.pages.shell import absence, everybody, me, named, page_of, shell, who, word
+from web.pages.shell import away, everybody, me, named, page_of, shell, who, word
 from web.pages.shown import seal
 from web.pages.submissions import changes, describe
 from web.pages.withdrawn import why_withdrawn
 from web.services import current_services
+from web.texts import N_, _, ngettext
 
 DECISIONS: tuple[Decision, ...] = ("approve", "send_back", "reject")
+_LABELS = {"approve": N_("Approve"), "send_back": N_("Send back"), "reject": N_("Reject")}
+_SAYS = {
+    "approve": N_("Sign: approve"),
+    "send_back": N_("Sign: send back to step %(step)s"),
+    "reject": N_("Sign: reject"),
+}
+"""What the button says once a decision is chosen; the page's script knows the step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ def page(
     with services.database.read() as session:
         facts = gate_facts(session, [task.order]).get(task.order)
     history = services.engine.history(task.order)
+    queue = shell(beside=task).queue if not approval.blocked else None
     asked = request.args.get("decision")
     body = page_of(
         "approval.html",
@@ -76,7 +86,8 @@ def page(
         history=gathered(history, who),
         can_sign=_can_sign(task, approval) if approval.blocked and task.state == "open" else (),
         acts_until=_acts_until(task, approval.acts_for),
-        queue=shell(beside=task).queue if not approval.blocked else None,
+        queue=queue,
+        waiting=_waiting(queue) if queue is not None else "",
         decisions=_decisions(approval),
         withdrawn=why_withdrawn(task) if task.state == "withdrawn" else None,
         errors=errors or {},
@@ -86,21 +97,32 @@ def page(
     return make_response(body, status)
 
 
+def _waiting(queue: Queue) -> str:
+    if queue.count > MOST_COUNTED:
+        return _("more than %(most)s wait for you", most=MOST_COUNTED)
+    return ngettext("%(num)s waits for you", "%(num)s wait for you", queue.count)
+
+
 def _can_sign(task: TaskView, approval: Approval) -> list[tuple[str, str]]:
     """Who may still sign, by name, with in which capacity: the people of the team, and those who sign for one."""
     signed = {name for each in approval.signatures for name in (each.actor, each.on_behalf_of) if name}
     out = signed | set(approval.workers)
     people = {name: user for name, user in everybody().items() if user.active and name not in out}
     found = [
-        (user.display_name, f"{word(task.team)}{absence(user.name)}")
-        for user in people.values() if task.team in user.teams
-    ]  # fmt: skip
+        (user.display_name, _as_what(word(task.team), user.name)) for user in people.values() if task.team in user.teams
+    ]
     for each in current_services().engine.running_delegations(task.team):
         takes, lends = people.get(each.delegate), people.get(each.principal)
         covers = not each.gates or task.element in each.gates
         if covers and takes is not None and lends is not None and task.team in lends.teams:
-            found.append((takes.display_name, f"for {lends.display_name}{absence(takes.name)}"))
+            capacity = _("for %(principal)s", principal=lends.display_name)
+            found.append((takes.display_name, _as_what(capacity, takes.name)))
     return found
+
+
+def _as_what(capacity: str, name: str) -> str:
+    gone = away(name)
+    return _("%(capacity)s, %(away)s", capacity=capacity, away=gone) if gone else capacity
 
 
 def _acts_until(task: TaskView, principal: str | None) -> datetime | None:
@@ -115,7 +137,7 @@ def _acts_until(task: TaskView, principal: str | None) -> datetime | None:
 
 def _reviewed(history: Iterable[EventView], approval: Approval) -> list[Reviewed]:
     """The steps under review, each with everybody who did something of it and when they did it last."""
-    done: dict[int, dict[str, datetime]] = {number: {} for number, _ in approval.submits}
+    done: dict[int, dict[str, datetime]] = {number: {} for number, _name in approval.submits}
     for event in history:
         if event.kind == "completed" and event.step in done:
             done[event.step][event.actor] = event.at
@@ -148,15 +170,14 @@ def _sent_back(history: Sequence[EventView], task: TaskView) -> Back | None:
 def _decisions(approval: Approval) -> list[dict[str, str]]:
     """What may be decided here, with what each does and the sentence that is signed."""
     last = approval.need - len(approval.signatures) <= 1
-    voids = "; voids the signatures so far" if approval.signatures else ""
     hints = {
-        "approve": "The order goes on" if last else "The order waits for the next signature",
-        "send_back": f"The step is done again, then it comes back here{voids}",
-        "reject": "Cancels the order and tells the customer",
-    }
-    labels = {"approve": "Approve", "send_back": "Send back", "reject": "Reject"}
+        "approve": _("The order goes on") if last else _("The order waits for the next signature"),
+        "send_back": _("The step is done again, then it comes back here; voids the signatures so far")
+        if approval.signatures else _("The step is done again, then it comes back here"),
+        "reject": _("Cancels the order and tells the customer"),
+    }  # fmt: skip
     return [
-        {"value": each, "label": labels[each], "hint": hints[each], "says": labels[each].lower(),
+        {"value": each, "label": _(_LABELS[each]), "hint": hints[each], "says": _(_SAYS[each]),
          "meaning": named(approval.meanings.get(each, ""), approval.acts_for)}
         for each in DECISIONS if each != "send_back" or approval.send_back_to
     ]  # fmt: skip

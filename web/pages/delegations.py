@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, flash, make_response, redirect, request, url_for
+from markupsafe import Markup
 
 from engine.delegations import LONGEST
 from engine.errors import Conflict, InvalidForm, NotAllowed
@@ -16,8 +17,23 @@ from web.pages.moments import as_entered, read_moment
 from web.pages.shell import everybody, me, page_of, who
 from web.permissions import permission
 from web.services import current_services
+from web.text import bdi
+from web.texts import N_, _
 
-_PLURAL = {"running": "Running now", "planned": "To come", "ended": "Ended", "revoked": "Revoked"}
+_PLURAL = {"running": N_("Running now"), "planned": N_("To come"), "ended": N_("Ended"), "revoked": N_("Revoked")}
+_SIGNS = {
+    "running": (
+        N_("You sign for %(principal)s"), N_("%(delegate)s signs for you"), N_("%(delegate)s signs for %(principal)s"),
+    ),
+    "planned": (
+        N_("You will sign for %(principal)s"), N_("%(delegate)s will sign for you"),
+        N_("%(delegate)s will sign for %(principal)s"),
+    ),
+    "ended": (
+        N_("You signed for %(principal)s"), N_("%(delegate)s signed for you"),
+        N_("%(delegate)s signed for %(principal)s"),
+    ),
+}  # fmt: skip
 _FIELDS = ("principal", "to", "team", "starts_at", "ends_at", "reason")
 
 
@@ -43,11 +59,11 @@ def give() -> Any:
     ends = read_moment(typed["ends_at"])
     errors = {}
     if starts is None:
-        errors["starts_at"] = "Enter a day and a time, or leave it empty: then it begins now."
+        errors["starts_at"] = _("Enter a day and a time, or leave it empty: then it begins now.")
     if ends is None:
-        errors["ends_at"] = "Enter the day and the time at which it ends."
+        errors["ends_at"] = _("Enter the day and the time at which it ends.")
     if not typed["to"]:
-        errors["to"] = "Choose who signs for you."
+        errors["to"] = _("Choose who signs for you.")
     if errors or starts is None or ends is None:
         return _page(errors, typed, gates, status=422)
     try:
@@ -60,8 +76,9 @@ def give() -> Any:
         return _page(found, typed, gates, status=422)
     except NotAllowed as refused:
         return _page({"principal": str(refused)}, typed, gates, status=403)
-    flash(f"{who(made.delegate)} signs for {who(made.principal)} from now on." if made.state == "running"
-          else f"{who(made.delegate)} will sign for {who(made.principal)}.")  # fmt: skip
+    said = _("%(delegate)s signs for %(principal)s from now on.", **_people(made)) if made.state == "running" \
+        else _("%(delegate)s will sign for %(principal)s.", **_people(made))  # fmt: skip
+    flash(said)
     return redirect(url_for("pages.delegations"), 303)
 
 
@@ -73,8 +90,8 @@ def revoke(delegation_id: str) -> Any:
         ended = current_services().engine.revoke_delegation(delegation_id, me().actor, request.form.get("reason", ""))
     except (Conflict, NotAllowed, InvalidForm) as refused:
         why = refused.errors[0].message if isinstance(refused, InvalidForm) else str(refused)
-        return error_page(409 if isinstance(refused, Conflict) else 403, "It was not revoked", why, back=back)
-    flash(f"Revoked. {who(ended.delegate)} does not sign for {who(ended.principal)} any more.")
+        return error_page(409 if isinstance(refused, Conflict) else 403, _("It was not revoked"), why, back=back)
+    flash(_("Revoked. %(delegate)s does not sign for %(principal)s any more.", **_people(ended)))
     return redirect(back, 303)
 
 
@@ -91,6 +108,7 @@ def _page(
         section="delegations",
         groups=_groups(services.engine.delegations(person.actor)),
         gates=gates,
+        signs=_signs,
         names={gate.element: gate.name for gate in gates},
         teams=teams,
         admin=admin,
@@ -127,7 +145,18 @@ def _groups(views: Sequence[DelegationView]) -> list[tuple[str, list[DelegationV
     groups: dict[str, list[DelegationView]] = {}
     for view in views:
         groups.setdefault(_PLURAL[view.state], []).append(view)
-    return [(title, groups[title]) for title in _PLURAL.values() if title in groups]
+    return [(_(title), groups[title]) for title in _PLURAL.values() if title in groups]
+
+
+def _people(view: DelegationView) -> dict[str, str]:
+    return {"delegate": who(view.delegate), "principal": who(view.principal)}
+
+
+def _signs(view: DelegationView) -> Markup:
+    """`You sign for Helena Brandt`, `Mei Tan will sign for you`."""
+    mine, for_me, others = _SIGNS.get(view.state, _SIGNS["ended"])
+    text = mine if view.delegate == me().name else for_me if view.principal == me().name else others
+    return Markup(_(text)) % {name: bdi(shown) for name, shown in _people(view).items()}  # noqa: S704 - our own text
 
 
 def _named(message: str, typed: Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ from web.auth import Person, current_person
 from web.local import local
 from web.services import current_services
 from web.text import label
+from web.texts import _
 from web.times import Times
 
 UNREADABLE = "\ufffd"
@@ -91,12 +92,18 @@ def who(name: str | None) -> str:
     return user.display_name if user is not None else ("Waybill" if name == "waybill" else name)
 
 
-def absence(name: str | None) -> str:
-    """`, away until 3 Dec` behind the name of somebody who is away now; nothing of others."""
+def away(name: str | None) -> str:
+    """`away until 3 Dec` of somebody who is away now; nothing of others."""
     user = everybody().get(name or "")
     if user is None or not is_away(user, current_services().clock.now()):
         return ""
-    return f", away until {times().day(last_day(user.away_until))}" if user.away_until else ", away"
+    return _("away until %(day)s", day=times().day(last_day(user.away_until))) if user.away_until else _("away")
+
+
+def absence(name: str | None) -> str:
+    """The same behind a name: `, away until 3 Dec`."""
+    said = away(name)
+    return f", {said}" if said else ""
 
 
 def last_day(end: datetime) -> datetime:
@@ -166,6 +173,7 @@ def init_shell(app: Flask) -> None:
             "local": local(),
             "who": who,
             "absence": absence,
+            "away": away,
             "named": named,
             "section": "",
             "UNREADABLE": UNREADABLE,

@@ -18,6 +18,7 @@ from web.pages.signing import asked_again, following
 from web.pages.submissions import Description, changes, describe
 from web.permissions import permission
 from web.services import current_services
+from web.texts import _, ngettext
 
 
 def register(pages: Blueprint) -> None:
@@ -64,7 +65,8 @@ def submit(task_id: str) -> Any:
     chosen = list(dict.fromkeys(request.form.getlist("task")))
     comment = request.form.get("comment", "").strip()
     if not 0 < len(chosen) <= MOST_AT_ONCE:
-        text = f"Tick at most {MOST_AT_ONCE}. You ticked {len(chosen)}." if chosen else "Tick at least one."
+        text = _("Tick at most %(most)s. You ticked %(ticked)s.", most=MOST_AT_ONCE, ticked=len(chosen))
+        text = text if chosen else _("Tick at least one.")
         return _page(detail.task, set(chosen), {}, errors={"items": text}, comment=comment, status=422)
     proof, wrong = asked_again("approve", *chosen)
     if wrong:
@@ -82,18 +84,19 @@ def submit(task_id: str) -> Any:
     waits = sum(1 for result in done if result.have < result.need)
     if left:
         return _page(detail.task, set(left), left, done=len(done), comment=comment, status=422)
-    said = "One gate is signed." if len(done) == 1 else f"{len(done)} gates are signed."
+    said = [ngettext("One gate is signed.", "%(num)s gates are signed.", len(done))]
     if waits:
-        said += f" {'One of them waits' if waits == 1 else f'{waits} of them wait'} for another person."
+        some = ngettext("One of them waits for another person.", "%(num)s of them wait for another person.", waits)
+        said.append(some)
     rest = following(detail.task)
-    flash(f"{said} {rest.said}")
+    flash(" ".join([*said, rest.said]))
     return redirect(rest.address, 303)
 
 
 def _unfit(detail: TaskDetail) -> Any:
     """An error page where there is no gate to sign."""
     if detail.approval is None:
-        return error_page(409, "This is no approval", "It has a form to fill in.",
+        return error_page(409, _("This is no approval"), _("It has a form to fill in."),
                           back=url_for("pages.task", task_id=detail.task.id))  # fmt: skip
     return None
 
@@ -136,24 +139,30 @@ def _warnings(detail: TaskDetail, approval: Approval, facts: GateFacts | None) -
     found = []
     due = times().due(detail.task.due_at) if detail.task.due_at else None
     if due and due.late:
-        found.append(due.rest.capitalize())
+        found.append(due.rest[:1].upper() + due.rest[1:])
     if detail.task.reason:
         found.append(times().in_text(detail.task.reason))
     if detail.incident:
-        found.append("A decision on it failed before")
+        found.append(_("A decision on it failed before"))
     back = [signature for signature in approval.earlier if signature.decision == "send_back"]
     if back and approval.earlier_submission is not None:
         changed = len(changes(approval.earlier_submission, approval.submission))
-        what = f"{changed} value{'' if changed == 1 else 's'} changed since" if changed else "nothing changed since"
-        found.append(f"Sent back by {who(back[-1].actor)}; {what}")
+        found.append(_since_sent_back(who(back[-1].actor), changed))
     if facts is not None:
         if facts.short:
-            found.append(f"Takes the last of {', '.join(shelf.name for shelf in facts.short)}")
+            found.append(_("Takes the last of %(products)s", products=", ".join(shelf.name for shelf in facts.short)))
         if facts.invoiced and facts.money.due > 0:
-            found.append("Not fully paid")
+            found.append(_("Not fully paid"))
     if approval.void:
-        found.append("An earlier signature is void: what was signed has changed")
+        found.append(_("An earlier signature is void: what was signed has changed"))
     return found
+
+
+def _since_sent_back(by: str, changed: int) -> str:
+    if not changed:
+        return _("Sent back by %(person)s; nothing changed since", person=by)
+    return ngettext("Sent back by %(person)s; %(num)s value changed since",
+                    "Sent back by %(person)s; %(num)s values changed since", changed, person=by)
 
 
 def _meaning(items: Sequence[Item]) -> str:

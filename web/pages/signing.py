@@ -9,6 +9,7 @@ from typing import Any, cast
 from flask import Blueprint, flash, redirect, request, url_for
 
 from engine.errors import AlreadyDecided, InvalidForm, NotAllowed, NotFound, StaleSnapshot
+from engine.queue import MOST_COUNTED, Queue
 from engine.views import Decision, TaskView
 from handlers.contract import FieldError
 from web.pages.approvals import DECISIONS, page
@@ -18,6 +19,7 @@ from web.pages.shown import as_shown
 from web.permissions import permission
 from web.reauth import check_again
 from web.services import current_services
+from web.texts import _, ngettext
 
 
 def register(pages: Blueprint) -> None:
@@ -33,10 +35,10 @@ def decide(task_id: str) -> Any:
         detail = services.engine.task(task_id, person.actor)
     except NotFound as refused:  # a page that was open when the right to sign ended
         services.engine.signing_refused(task_id, person.actor, str(refused))
-        said = f"{named(refused)} The attempt is on record."
-        return error_page(404, "Nothing was signed", said, back=url_for("pages.inbox"))
+        said = _("%(why)s The attempt is on record.", why=named(refused))
+        return error_page(404, _("Nothing was signed"), said, back=url_for("pages.inbox"))
     if detail.approval is None:
-        return error_page(409, "This is no approval", "It has a form to fill in.")
+        return error_page(409, _("This is no approval"), _("It has a form to fill in."))
     wrong = _check(typed)
     proof = ""
     if not wrong:
@@ -57,7 +59,7 @@ def decide(task_id: str) -> Any:
     except InvalidForm as refused:
         return page(detail, errors=_by_field(refused.errors), typed=typed, status=422)
     except StaleSnapshot:
-        notice = (
+        notice = _(
             "What is submitted has changed since you opened this page. Nothing was signed. Read it again, then sign."
         )
         fresh = services.engine.task(task_id, person.actor)
@@ -66,11 +68,12 @@ def decide(task_id: str) -> Any:
     except AlreadyDecided as refused:
         fresh = services.engine.task(task_id, person.actor)
         by = fresh.task.completed_by
-        why = f"{who(by)} has decided this gate meanwhile." if by else str(refused)
-        return page(fresh, typed=typed, notice=f"{why} Your decision was not taken.", status=409)
+        why = _("%(person)s has decided this gate meanwhile.", person=who(by)) if by else str(refused)
+        notice = _("%(why)s Your decision was not taken.", why=why)
+        return page(fresh, typed=typed, notice=notice, status=409)
     except NotAllowed as refused:
         fresh = services.engine.task(task_id, person.actor)
-        notice = f"{named(refused)} The attempt is on record."
+        notice = _("%(why)s The attempt is on record.", why=named(refused))
         return page(fresh, typed=typed, notice=notice, status=403)
     rest = following(task)
     flash(f"{_said(task.order, typed['decision'], step, have, need)} {rest.said}")
@@ -91,26 +94,32 @@ def following(task: TaskView) -> Rest:
     queue = current_services().engine.gates_waiting(me().actor, task)
     one = queue.next or queue.first
     if one is None:
-        return Rest(url_for("pages.inbox"), "No other approval waits for you.")
-    waits = "One more waits" if queue.count == 1 else f"{queue.counted.capitalize()} more wait"
-    return Rest(url_for("pages.task", task_id=one), f"{waits}; this is the next.")
+        return Rest(url_for("pages.inbox"), _("No other approval waits for you."))
+    return Rest(url_for("pages.task", task_id=one), _more(queue))
+
+
+def _more(queue: Queue) -> str:
+    if queue.count > MOST_COUNTED:
+        return _("More than %(most)s more wait; this is the next.", most=MOST_COUNTED)
+    return ngettext("One more waits; this is the next.", "%(num)s more wait; this is the next.", queue.count)
 
 
 def _said(order: str, decision: str, step: int | None, have: int, need: int) -> str:
     if decision == "send_back":
-        return f"{order} is sent back to step {step}."
+        return _("%(order)s is sent back to step %(step)s.", order=order, step=step)
     if decision == "reject":
-        return f"{order} is rejected. It is being cancelled, and the customer is told."
+        return _("%(order)s is rejected. It is being cancelled, and the customer is told.", order=order)
     if have < need:
-        return f"You have signed {order}: {have} of {need} signatures. It waits for another person."
-    return f"{order} is approved and goes on."
+        return _("You have signed %(order)s: %(have)s of %(need)s signatures. It waits for another person.",
+                 order=order, have=have, need=need)  # fmt: skip
+    return _("%(order)s is approved and goes on.", order=order)
 
 
 def _check(typed: Mapping[str, str]) -> dict[str, str]:
     if typed["decision"] not in DECISIONS:
-        return {"decision": "Choose what you decide."}
+        return {"decision": _("Choose what you decide.")}
     if typed["decision"] != "approve" and not typed["comment"].strip():
-        return {"comment": "Give a reason. It is kept in the history."}
+        return {"comment": _("Give a reason. It is kept in the history.")}
     return {}
 
 
@@ -123,7 +132,7 @@ def asked_again(decision: str, *gates: str) -> tuple[str, dict[str, str]]:
     again = check_again(services, person.name, request.form.get("password", ""), request.form.get("code", ""))
     if again.errors and not again.wait:
         for gate in gates:
-            services.engine.signing_refused(gate, person.actor, " ".join(again.errors.values()), decision=decision)
+            services.engine.signing_refused(gate, person.actor, again.record, decision=decision)
     return again.how or "", dict(again.errors)
 
 

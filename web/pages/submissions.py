@@ -7,23 +7,47 @@ from dataclasses import dataclass
 from typing import Any
 
 from web.text import label, money, number
+from web.texts import N_, _
 
 _KNOWN = {
-    "sku": "SKU",
-    "region": "From",
-    "stock_region": "From",
-    "value": "Order value, before tax",
-    "unit_price": "Each",
-    "tax_rate_bp": "Tax rate",
-    "net": "Net",
-    "at": "Time",
+    "order": N_("Order"),
+    "customer": N_("Customer"),
+    "lines": N_("Lines"),
+    "sku": N_("SKU"),
+    "name": N_("Name"),
+    "ordered": N_("Ordered"),
+    "reserved": N_("Reserved"),
+    "quantity": N_("Quantity"),
+    "region": N_("From"),
+    "stock_region": N_("From"),
+    "value": N_("Order value, before tax"),
+    "value_together": N_("Value together"),
+    "together_with": N_("Together with"),
+    "reservation": N_("Reservation"),
+    "invoice": N_("Invoice"),
+    "unit_price": N_("Each"),
+    "discount": N_("Discount"),
+    "tax": N_("Tax"),
+    "rate": N_("Rate"),
+    "tax_rate_bp": N_("Tax rate"),
+    "amount": N_("Amount"),
+    "net": N_("Net"),
+    "total": N_("Total"),
+    "captured": N_("Captured"),
+    "method": N_("Method"),
+    "reference": N_("Reference"),
+    "due": N_("Due"),
+    "at": N_("Time"),
 }
+"""What the submissions that come with Waybill hold; of others the words of their keys are shown."""
+_SAID = frozenset({"order", "customer"})
 _ROW_NAMES = ("name", "sku", "number", "reference", "kind")
 _HASHED = frozenset({"sha256", "hash"})
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
+    key: str
     title: str
     numeric: bool
 
@@ -43,6 +67,8 @@ class Description:
 
     values: tuple[tuple[str, str], ...]
     tables: tuple[Table, ...]
+    rest: tuple[tuple[str, str], ...]
+    """The values without order and customer, for pages that name them anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +83,14 @@ def describe(submission: Mapping[str, Any]) -> Description:
     currency = _currency(submission)
     values: list[tuple[str, str]] = []
     tables: list[Table] = []
+    rest: list[tuple[str, str]] = []
     _collect(submission, "", currency, values, tables)
-    return Description(tuple(values), tuple(tables))
+    _collect({key: value for key, value in submission.items() if not _said(key, value)}, "", currency, rest, [])
+    return Description(tuple(values), tuple(tables), tuple(rest))
+
+
+def _said(key: str, value: Any) -> bool:
+    return key in _SAID and not isinstance(value, (Mapping, list))
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
@@ -82,7 +114,7 @@ def _collect(
         elif value and all(isinstance(entry, Mapping) for entry in value):
             tables.append(_table(title, value, currency))
         else:
-            values.append((title, ", ".join(_write(key, entry, currency) for entry in value) or "none"))
+            values.append((title, ", ".join(_write(key, entry, currency) for entry in value) or _("none")))
 
 
 def _table(title: str, rows: Sequence[Mapping[str, Any]], currency: str) -> Table:
@@ -92,9 +124,9 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]], currency: str) -> Tabl
     named = next((key for key in _ROW_NAMES if key in keys), None)
     if named:
         keys = [named, *(key for key in keys if key != named)]
-    product = {"name": "Product"} if "sku" in keys else {}
+    product = {"name": _("Product")} if "sku" in keys else {}
     columns = tuple(
-        Column(product.get(key) or _title(key), all(_numeric(row.get(key)) for row in rows)) for key in keys
+        Column(key, product.get(key) or _title(key), all(_numeric(row.get(key)) for row in rows)) for key in keys
     )
     lines = tuple(tuple(_cell(key, row.get(key), row.get("currency", currency)) for key in keys) for row in rows)
     return Table(title, columns, lines)
@@ -124,20 +156,20 @@ def _flat(node: Any, prefix: str, currency: str) -> Iterator[tuple[str, str]]:
 
 
 def _title(key: str) -> str:
-    return _KNOWN.get(key) or key.replace("_", " ").capitalize()
+    return _(_KNOWN[key]) if key in _KNOWN else key.replace("_", " ").capitalize()
 
 
 def _write(key: str, value: Any, currency: str) -> str:
     if value is None:
-        return "none"
+        return _("none")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if _is_money(value):
         return money(value["amount"], value["currency"])
     if isinstance(value, int) and key in _AMOUNTS and currency:
         return money(value, currency)
     if isinstance(value, int) and key.endswith("_bp"):
-        return f"{number(value / 100)}%"
+        return _("%(number)s%%", number=number(value / 100))
     if isinstance(value, (int, float)):
         return number(value)
     text = str(value)
@@ -182,7 +214,8 @@ def _is_tax(value: Mapping[str, Any]) -> bool:
 def _tax(value: Mapping[str, Any]) -> str:
     """`VAT 19%, €5.67`."""
     words = " ".join(str(part) for part in (value["name"], value["rate"]) if part)
-    return f"{words or 'none'}, {_write('amount', value['amount'], '')}"
+    amount = _write("amount", value["amount"], "")
+    return _("%(tax)s, %(amount)s", tax=words or _("none"), amount=amount)
 
 
 def _numeric(value: Any) -> bool:

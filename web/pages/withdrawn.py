@@ -10,9 +10,10 @@ from engine.views import DiagramView, EventView, TaskView
 from web.incoming import happened
 from web.pages.shell import times, who
 from web.services import current_services
+from web.texts import N_, _
 
 _BOUNDARY = "{http://www.omg.org/spec/BPMN/20100524/MODEL}boundaryEvent"
-_OTHERWISE = "The order went another way."
+_OTHERWISE = N_("The order went another way.")
 _SAME_COMMAND = timedelta(seconds=5)
 """A task is withdrawn in the command that ends it; its line of the history is a moment older or younger."""
 
@@ -21,30 +22,31 @@ def why_withdrawn(task: TaskView) -> str:
     """A sentence: `The courier reported the pickup at 09:06.`"""
     ended = task.completed_at
     if ended is None:
-        return _OTHERWISE
+        return _(_OTHERWISE)
     journey = current_services().engine.journey(task.order)
     events = [e for e in journey.events if abs(e.at - ended) <= _SAME_COMMAND]
     ends = _ends(journey.diagrams, task)
     for event in sorted(events, key=lambda e: abs(e.at - ended)):
         if event.kind == "cancelled":
-            return f"{who(event.actor)} cancelled the order at {times().when(event.at)}."
+            by, at = who(event.actor), times().when(event.at)
+            return _("%(person)s cancelled the order at %(when)s.", person=by, when=at)
         if event.element in ends and event.kind in ("message", "completed"):
             return _sentence(event)
-    return _OTHERWISE
+    return _(_OTHERWISE)
 
 
 def _sentence(event: EventView) -> str:
     at = times().when(event.at)
     if event.kind == "message":
-        return f"{happened(str(event.detail.get('message', '')))} at {at}."
-    return f"The time for it ran out at {at}: {event.name or event.element}."
+        return _("%(happened)s at %(when)s.", happened=happened(str(event.detail.get("message", ""))), when=at)
+    return _("The time for it ran out at %(when)s: %(timer)s.", when=at, timer=event.name or event.element)
 
 
 def _ends(diagrams: Iterable[DiagramView], task: TaskView) -> frozenset[str]:
     """The boundary events on the task's element."""
     found = set()
     for diagram in diagrams:
-        root, _ = parse_xml(diagram.xml.encode(), diagram.process)
+        root, _faults = parse_xml(diagram.xml.encode(), diagram.process)
         for node in root.iter(_BOUNDARY) if root is not None else ():
             if node.get("attachedToRef") == task.element:
                 found.add(node.get("id", ""))

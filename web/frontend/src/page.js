@@ -4,7 +4,6 @@ import './scan.js'; // before the keys: it tells a scanner's from a person's
 import './counting.js';
 import './inbox.js';
 import './keeping.js';
-import { _ } from './texts.js';
 
 const editable = (element) => element.closest('input, select, textarea, [contenteditable]');
 
@@ -76,10 +75,7 @@ if (sign) {
     const chosen = form.querySelector('input[name="decision"]:checked');
     const step = form.querySelector('select[name="send_back_to"]');
     if (!chosen) return;
-    const decision = chosen.dataset.says;
-    sign.textContent = chosen.value === 'send_back' && step
-      ? _('Sign: %(decision)s to step %(step)s', { decision, step: step.value })
-      : _('Sign: %(decision)s', { decision });
+    sign.textContent = chosen.dataset.says.replace('%(step)s', step?.value ?? '');
     const meaning = form.querySelector('span[data-meaning]');
     if (meaning && chosen.dataset.meaning) meaning.textContent = chosen.dataset.meaning;
   };
