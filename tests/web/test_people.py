@@ -169,6 +169,105 @@ def test_the_time_of_the_answer_tells_nobody_who_works_here(
     assert [line.subject for line in journal(world, "reset_not_sent")] == ["nora", "nora"]
 
 
+@pytest.fixture
+def told(world: World) -> Any:
+    """The security notices that have left, as (address, subject, text), oldest first."""
+
+    def read() -> list[tuple[str, str, str]]:
+        services(world).errands.wait()
+        outbox = services(world).settings.var / "outbox"
+        files = sorted(outbox.glob("security*.eml"), key=lambda path: path.stat().st_mtime_ns)
+        mails = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
+        return [(str(mail["To"]), str(mail["Subject"]), mail.get_body(("plain",)).get_content())  # type: ignore[attr-defined]
+                for mail in mails]
+
+    return read
+
+
+def test_another_address_is_told_to_the_old_one(world: World, admin: Visitor, letters: Any, told: Any) -> None:
+    """Who did it, when, and what to do; a link that went to the old address holds no more. A first address takes none
+    away, and other changes are nobody's alarm."""
+    saves(admin, "sales", email="anna@example.com")
+    saves(admin, "sales", display_name="Anna Lindqvist-Berg")
+    assert told() == []
+    stranger = Visitor(world.app)
+    stranger.sends("/forgot", {**stranger.goes("/forgot").form(), "name": "sales"})
+    [link] = letters()
+
+    saves(admin, "sales", email="thief@example.com")
+
+    [(to, subject, text)] = told()
+    assert to == "anna@example.com"
+    assert subject.startswith("Your e-mail address at Waybill of")
+    assert "23 November 2026, 08:00 UTC by Tomas Ibarra" in text
+    assert "Tell an administrator at once" in text
+    assert "thief" not in text
+    assert Visitor(world.app).goes(link).status == 404
+
+
+def test_a_new_password_and_a_lost_factor_are_told(world: World, admin: Visitor, letters: Any, told: Any) -> None:
+    """Whoever did it; an invitation is no alarm."""
+    adds(admin)
+    [invitation] = letters()
+    nora = Visitor(world.app)
+    nora.sends(invitation, {**nora.goes(invitation).form(), "password": "demo", "again": "demo"})
+    assert told() == []
+
+    nora.sends("/forgot", {**nora.goes("/forgot").form(), "name": "nora"})
+    reset = letters()[-1]
+    nora.sends(reset, {**nora.goes(reset).form(), "password": "demo", "again": "demo"})
+    with_second_factor(world, "nora")
+    admin.sends("/people/nora/second-factor", admin.goes("/people/nora").form("/second-factor"))
+    visitor(world, "nora")
+
+    (_, changed, how), (to, taken, by) = told()
+    assert to == "nora@example.com"
+    assert changed.endswith("was changed")
+    assert "with a link that was sent to this address" in how
+    assert taken.endswith("was taken away")
+    assert "by Tomas Ibarra" in by
+
+
+def test_what_somebody_changes_on_the_own_account_is_told(world: World, admin: Visitor, told: Any) -> None:
+    """A thief at an unlocked screen is seen so, too."""
+    saves(admin, "sales", email="anna@example.com")
+    phone, _ = with_second_factor(world, "sales")
+    anna = Visitor(world.app)
+    anna.signs_in("sales")
+    code = anna.goes("/sign-in/code").form()
+    anna.sends("/sign-in/code", {**code, "code": phone.next_code()})
+    page = anna.goes("/account")
+
+    anna.sends("/account/second-factor/off",
+               {**page.form("/second-factor/off"), "password": "demo", "code": phone.next_code()})
+    anna.sends("/account/password",
+               {**page.form("/account/password"), "password": "demo", "new_password": "x", "new_password_again": "x"})
+
+    (to, taken, _), (_, changed, by) = told()
+    assert to == "anna@example.com"
+    assert (taken.split()[-2:], changed.split()[-1]) == (["taken", "away"], "changed")
+    assert "by Anna Lindqvist" in by
+
+
+def test_a_notice_that_cannot_be_sent_is_a_line_of_the_journal(
+    world: World, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The change holds all the same."""
+    saves(admin, "sales", email="anna@example.com")
+
+    def broken(_: object) -> None:
+        raise TryAgain("The mail server did not answer.")
+
+    monkeypatch.setattr(services(world).ports.mail, "send", broken)
+
+    saves(admin, "sales", email="")
+    services(world).errands.wait()
+
+    [line] = journal(world, "notice_not_sent")
+    assert (line.actor, line.subject, line.detail["reason"]) == ("admin", "sales", "The mail server did not answer.")
+    assert "could not tell Anna Lindqvist by mail what was changed" in admin.goes("/journal").text
+
+
 def test_an_administrator_ends_sessions_and_takes_a_lost_factor_away(world: World, admin: Visitor) -> None:
     """Both are lines of the journal; the password alone is asked for then."""
     mei = visitor(world, "warehouse")

@@ -17,8 +17,10 @@ from engine import Actor, Engine
 from handlers.contract import Clock, SystemClock
 from web.accounts.away import is_away
 from web.accounts.links import Kind, end_link, find_link, make_link, use_link
+from web.accounts.notices import Notice, What, notice_of
 from web.accounts.passwords import hasher, set_password
 from web.accounts.people import AccountError, check_name
+from web.accounts.second_factor import remove_second_factor
 from web.accounts.sessions import end_sessions
 from web.accounts.tables import Team as TeamRow
 from web.accounts.tables import User
@@ -40,6 +42,8 @@ class Administration:
     by: Actor
     wall: Clock = field(default_factory=SystemClock)
     """The time of the world outside: sessions and links in mails end by it, whatever a demo's clock says."""
+    notices: list[Notice] = field(default_factory=list)
+    """What people are to be told by mail of these changes, once they are committed (`Letters.tell`)."""
 
     # --- people -------------------------------------------------------------------------------------------------------
 
@@ -66,7 +70,7 @@ class Administration:
         """Changes what is given, all of it or, when one is refused, nothing. AccountError names the field.
 
         Who gets other teams or is deactivated is signed out everywhere, and the tasks they may no longer do go back to
-        their teams.
+        their teams. A link that was sent to another e-mail address holds no more, and that address is told.
         """
         user = self._locked(name)
         before = rights(user)
@@ -90,6 +94,9 @@ class Administration:
             kept = user.teams if user.active else ()
             why = "is of other teams now" if user.active else "may not sign in any more"
             self.engine.release_tasks(self.session, name, self.by, keep=kept, why=f"{user.display_name} {why}.")
+        if "email" in changed and before["email"]:
+            end_link(self.session, name)
+            self._tell(user, "address", to=before["email"])
         self._note("user_changed", name, before={field: before[field] for field in sorted(changed)},
                    after={field: after[field] for field in sorted(changed)})
         return user
@@ -116,8 +123,19 @@ class Administration:
             return None
         set_password(user, password)
         end_sessions(self.session, user.name, self.wall.now())
+        if kind == "reset":
+            self._tell(user, "password")
         self.engine.note_in_journal(self.session, user.name, "password_changed", user.name, by=kind)
         return user
+
+    def take_second_factor(self, name: str) -> bool:
+        """Takes somebody's second factor and recovery codes away; whether there was one."""
+        user = self._locked(name)
+        if not remove_second_factor(self.session, name):
+            return False
+        self._tell(user, "factor")
+        self._note("second_factor_off", name)
+        return True
 
     def end_sessions(self, name: str) -> int:
         """Signs a person out everywhere; how many sessions that were."""
@@ -207,6 +225,11 @@ class Administration:
     def _note(self, kind: str, subject: str, **parts: Any) -> None:
         """Writes the line of the journal: after everything else, since the journal is what is locked last."""
         self.engine.note_in_journal(self.session, self.by.name, kind, subject, **parts)
+
+    def _tell(self, user: User, what: What, *, to: str | None = None) -> None:
+        notice = notice_of(user, what, self.by, self.wall.now(), to=to)
+        if notice is not None:
+            self.notices.append(notice)
 
     def _locked(self, name: str) -> User:
         user = self.session.get(User, name, with_for_update=True)

@@ -118,8 +118,8 @@ def recovery_codes_left(session: Session, name: str) -> int:
 
 
 def remove_second_factor(session: Session, name: str) -> bool:
-    """Takes a person's second factor and recovery codes away; whether there was one. Whoever calls writes it into the
-    journal (`second_factor_off`)."""
+    """Takes a person's second factor and recovery codes away; whether there was one
+    (`Administration.take_second_factor`)."""
     had = has_second_factor(session, name)
     session.execute(delete(RecoveryCode).where(RecoveryCode.user == name))
     session.execute(delete(SecondFactor).where(SecondFactor.user == name))

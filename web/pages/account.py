@@ -8,6 +8,8 @@ from typing import Any
 from flask import Blueprint, Response, flash, make_response, redirect, request, url_for
 
 from web import accounts
+from web.accounts.notices import notice_of
+from web.pages.notices import send_notices
 from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.reauth import check_again
@@ -87,7 +89,9 @@ def change_password() -> Any:
         assert user is not None
         accounts.set_password(user, new)
         ended = accounts.end_sessions(session, person.name, services.wall_clock.now(), but=person.session)
+        notice = notice_of(user, "password", person.actor, services.wall_clock.now())
         services.engine.note_in_journal(session, person.name, "password_changed", person.name, sessions_ended=ended)
+    send_notices(person.actor, [notice] if notice else [])
     others = "" if not ended else " Your other session has ended." if ended == 1 else " Your other sessions have ended."
     flash(f"Your password is changed.{others}")
     return redirect(url_for("pages.account"), 303)

@@ -9,7 +9,9 @@ import segno
 from flask import Blueprint, Response, flash, make_response, redirect, request, url_for
 
 from web import accounts
+from web.accounts.administration import Administration
 from web.pages.account import again
+from web.pages.notices import send_notices
 from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.reauth import check_again
@@ -58,8 +60,9 @@ def turn_off() -> Any:
     if wrong := again("factor"):
         return wrong
     with services.engine.transaction() as session:
-        if accounts.remove_second_factor(session, person.name):
-            services.engine.note_in_journal(session, person.name, "second_factor_off", person.name)
+        office = Administration(services.engine, session, person.actor, services.wall_clock)
+        office.take_second_factor(person.name)
+    send_notices(person.actor, office.notices)
     flash("Your second factor is off. The password alone signs you in.")
     return redirect(url_for("pages.account"), 303)
 

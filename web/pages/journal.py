@@ -29,6 +29,7 @@ _WORDS = {
     "reset_sent": "sent {subject} a link for a new password",
     "invitation_not_sent": "could not send the invitation to {subject}",
     "reset_not_sent": "could not send {subject} the link for a new password",
+    "notice_not_sent": "could not tell {subject} by mail what was changed",
     "away": "said when {subject} is away",
     "session_revoked": "ended sessions of {subject}",
     "password_changed": "set a new password for {subject}",

@@ -15,6 +15,7 @@ from web.accounts.administration import Administration
 from web.accounts.letters import Letters
 from web.accounts.links import Kind, find_link, person_meant
 from web.accounts.passwords import password_fault
+from web.pages.notices import send_notices
 from web.pages.shell import page_of
 from web.pages.sign_in import limited
 from web.permissions import PUBLIC, permission
@@ -70,6 +71,7 @@ def done(kind: Kind, secret: str) -> Any:
         office = Administration(services.engine, session, SYSTEM, services.wall_clock)
         if office.set_password(secret[:200], kind, password) is None:
             return _form(kind, secret)
+    send_notices(SYSTEM, office.notices)
     flash("Your password is set. Sign in with it.")
     return redirect(url_for("pages.sign_in"), 303)
 

@@ -16,10 +16,11 @@ from web.accounts.administration import Administration
 from web.accounts.away import is_away
 from web.accounts.letters import Letters
 from web.accounts.links import Kind
-from web.accounts.second_factor import has_second_factor, remove_second_factor
+from web.accounts.second_factor import has_second_factor
 from web.accounts.tables import SignIn
 from web.accounts.teams import roles_of
 from web.pages.journal import lines
+from web.pages.notices import send_notices
 from web.pages.shell import last_day, me, page_of, searched, times
 from web.permissions import WORDS, allowed, permission
 from web.services import current_services
@@ -129,9 +130,11 @@ def change_person(name: str) -> Any:
     }  # fmt: skip
     try:
         with services.engine.transaction() as session:
-            _office(session).change(name, **given)
+            office = _office(session)
+            office.change(name, **given)
     except AccountError as error:
         return _person(name, given, {error.field or "active": str(error)})
+    send_notices(office.by, office.notices)
     flash("Saved.")
     return redirect(url_for("pages.person", name=name), 303)
 
@@ -175,9 +178,13 @@ def drop_second_factor(name: str) -> Any:
     if name == me().name:
         abort(403)
     with services.engine.transaction() as session:
-        if remove_second_factor(session, name):
-            services.engine.note_in_journal(session, me().name, "second_factor_off", name)
-            flash("The second factor was taken away. The password alone is asked for now.")
+        if accounts.find_user(session, name) is None:
+            abort(404)
+        office = _office(session)
+        taken = office.take_second_factor(name)
+    if taken:
+        send_notices(office.by, office.notices)
+        flash("The second factor was taken away. The password alone is asked for now.")
     return redirect(url_for("pages.person", name=name), 303)
 
 
