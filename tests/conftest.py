@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import Flask
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -20,6 +27,47 @@ from tests.clock import MovableClock
 
 POSTGRES = os.environ.get("WAYBILL_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
 NO_POSTGRES = f"no PostgreSQL answers at {make_url(POSTGRES).host}: start one or set WAYBILL_TEST_POSTGRES"
+
+
+class _Hasty(sqlite3.Connection):
+    """Waits for no disk: a test may kill a process, none cuts the power. Tests in other processes do wait."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        super().execute("PRAGMA synchronous = OFF")
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if sql.startswith("PRAGMA synchronous"):
+            sql = "PRAGMA synchronous = OFF"
+        return super().execute(sql, *values)
+
+
+class _Compiled(BytecodeCache):
+    """Templates, compiled once for the apps of all tests: that takes longer than most pages."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._code:
+            bucket.bytecode_from_string(self._code[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+def pytest_configure() -> None:
+    """What every test would pay for again and none looks at."""
+    for module in (sqlite3, sqlite3.dbapi2):
+        module.connect = partial(sqlite3.dbapi2.connect, factory=_Hasty)  # type: ignore[attr-defined]
+    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": _Compiled()}
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay until the end: looking through them for garbage took a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 @pytest.fixture
