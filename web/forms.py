@@ -14,6 +14,7 @@ from typing import Any
 
 from handlers.contract import FieldError
 from web.counting import Counting, counting_of
+from web.texts import _
 
 Document = dict[str, Any]
 
@@ -210,7 +211,7 @@ def _as_array(
     made.children = _fields(items, item_ui, {}, f"{made.pointer}/-", {})
     made.row_name = str(items.get("title") or _singular(made.label))
     if made.row_name in (child.label for child in made.children):
-        made.row_name = "Line"  # a line of products has a product; it is none
+        made.row_name = _("Line")  # a line of products has a product; it is none
     present = value if isinstance(value, list) else []
     wanted = max(len(present), int(schema.get("minItems", 0)))
     rows = [*present, *({} for _ in range(wanted - len(present)))]
@@ -224,7 +225,7 @@ def _as_array(
 
 def _singular(title: str) -> str:
     """What one row of a list is called: of `Parcels` a parcel, of anything less regular a line."""
-    return title[:-1] if title.isalpha() and title.endswith("s") and title != "Contents" else "Line"
+    return title[:-1] if title.isalpha() and title.endswith("s") and title != "Contents" else _("Line")
 
 
 def _as_scalar(made: Field, schema: Mapping[str, Any], ui: Mapping[str, Any]) -> None:

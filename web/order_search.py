@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from engine.store.tables import Instance
 from handlers import tables as shop
 from handlers.orders import NUMBER_PREFIX
+from web.texts import N_, _
 from web.together import Together
 
 Kind = Literal["nothing", "code", "sku", "number", "digits", "email", "words"]
@@ -23,13 +24,13 @@ _MOST_WORDS = 6
 _MOST_CODES = 200
 """Orders that one code may name; a payment's reference is seldom that of a few."""
 _LOOKED_AT = {
-    "sku": "orders with the SKU",
-    "number": "order numbers that begin with it",
-    "digits": "order numbers and the customers’ references",
-    "email": "e-mail addresses",
-    "words": "customers’ names, cities, e-mail addresses and references",
+    "sku": N_("orders with the SKU"),
+    "number": N_("order numbers that begin with it"),
+    "digits": N_("order numbers and the customers’ references"),
+    "email": N_("e-mail addresses"),
+    "words": N_("customers’ names, cities, e-mail addresses and references"),
 }
-_CODES = "order, invoice, tracking, booking, parcel (SSCC) and payment numbers, references, SKUs"
+_CODES = N_("order, invoice, tracking, booking, parcel (SSCC) and payment numbers, references, SKUs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class Search:
     @property
     def looked_at(self) -> str:
         """Where was looked, for somebody who has found nothing."""
-        parts = [_CODES, _LOOKED_AT.get(self.kind, "")]
-        return "; ".join(part for part in parts if part)
+        parts = [_(_CODES), *([_(_LOOKED_AT[self.kind])] if self.kind in _LOOKED_AT else [])]
+        return "; ".join(parts)
 
     def condition(self) -> ColumnElement[bool] | None:
         """What the orders must fulfil, over `Instance` joined with the shop's `Order`; None: nothing is looked for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from engine.store.tables import Instance, Task
 from handlers import tables as shop
 from handlers.scanned import Scanned
+from web.texts import N_, _
 
 MOST_TASKS = 50
 """Tasks that are listed for one product."""
@@ -94,15 +95,15 @@ def tasks_with(session: Session, sku: str, teams: Collection[str]) -> list[TaskW
     return list(found.values())
 
 
-def why_not(code: Scanned) -> str:
-    """Why a code that stands for nothing cannot be read as one of ours, in a sentence."""
+def why_not(code: Scanned, say: Callable[..., str] = _) -> str:
+    """Why a code that stands for nothing cannot be read as one of ours, in a sentence, as `say` says it."""
     if code.misread:
-        return (
-            f"It has the form of an SSCC, and its check digit does not fit: {code.sscc} was misread. "
-            "Scan the label again, or type its number."
-        )
+        text = N_("It has the form of an SSCC, and its check digit does not fit: %(sscc)s was misread. Scan the label "
+                  "again, or type its number.")
+        return say(text, sscc=code.sscc)
     if code.sscc is not None:
-        return f"It is a right SSCC, {code.sscc}, and no parcel of ours has it."
+        return say(N_("It is a right SSCC, %(sscc)s, and no parcel of ours has it."), sscc=code.sscc)
     if code.digits > 12:
-        return f"It is a number of {code.digits} digits. An SSCC has 18. No order, shipment or product has it."
-    return "No order, parcel, shipment or product has it."
+        text = N_("It is a number of %(digits)s digits. An SSCC has 18. No order, shipment or product has it.")
+        return say(text, digits=code.digits)
+    return say(N_("No order, parcel, shipment or product has it."))

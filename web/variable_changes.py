@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from web.text import LABELS, label, money, weight
+from web.texts import _
 
 MOST = 40
 """Values that one line of the history shows; a form with more is read at its task."""
@@ -63,14 +64,14 @@ def _below(at: str, value: Any, *, currency: str | None, key: str) -> Iterator[t
 
 def _written(value: Any, *, currency: str | None, key: str) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if isinstance(value, int) and currency and key in _AMOUNTS:
         return money(value, currency)
     if isinstance(value, int) and key.endswith("_g"):
         return weight(value)
     if isinstance(value, int) and key.endswith("_cm"):
-        return f"{value} cm"
+        return _("%(length)s cm", length=value)
     if isinstance(value, (list, tuple)):
         return ", ".join(str(one) for one in value)[:_LONGEST]
-    text = LABELS.get(str(value)) or str(value)
+    text = label(value) if str(value) in LABELS else str(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

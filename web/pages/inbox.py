@@ -11,10 +11,11 @@ from flask import Blueprint, g, redirect, request, url_for
 from engine.tasklists import Wanted
 from engine.views import TaskView
 from web import queries
-from web.pages.shell import first, live, me, page_of, searched, times
+from web.pages.shell import first, live, me, page_of, searched, times, word
 from web.permissions import permission
 from web.services import current_services
 from web.text import counted
+from web.texts import N_, _
 
 View = Literal["teams", "mine", "today", "late"]
 _PER_PAGE = 60
@@ -49,6 +50,7 @@ class Listing:
     key: str
     """Which list this is, whatever page of it: the browser keeps its place by it."""
     groups: tuple[tuple[str, tuple[TaskView, ...]], ...]
+    """Named in English; the template puts the names into the reader's language."""
     customers: Mapping[str, tuple[str, str]]
     counts: Mapping[str, int]
     teams: tuple[tuple[str, str, int], ...]
@@ -60,6 +62,15 @@ class Listing:
     def told(self) -> dict[str, str]:
         """The counts as they are written, by the names of their places."""
         return {"teams" if name == "all" else name: counted(number) for name, number in self.counts.items()}
+
+    @property
+    def narrowed(self) -> str:
+        """What the filter leaves beside the view: `Stock approvers step 5 “Tanaka”`."""
+        chosen = self.filter
+        step = _("step %(step)s", step=chosen.step) if chosen.step else ""
+        return " ".join(part for part in (
+            word(chosen.team) if chosen.team else "", step, f"“{chosen.q}”" if chosen.q else "",
+        ) if part)  # fmt: skip
 
     @property
     def empty(self) -> bool:
@@ -155,5 +166,5 @@ def _groups(tasks: Iterable[TaskView]) -> tuple[tuple[str, tuple[TaskView, ...]]
     groups: dict[str, list[TaskView]] = {}
     now = times()
     for task in tasks:
-        groups.setdefault(now.due(task.due_at).group if task.due_at else "No due time", []).append(task)
+        groups.setdefault(now.due(task.due_at).group if task.due_at else N_("No due time"), []).append(task)
     return tuple((name, tuple(found)) for name, found in groups.items())

@@ -12,11 +12,12 @@ from web.pages.errors import error_page
 from web.pages.shell import first, live, me, page_of
 from web.permissions import permission
 from web.services import current_services
+from web.texts import N_, _
 
 PAGE = 100
 """Orders on one page."""
 _MIGRATION = "/processes/<key>/migrations/<int(max=2147483647):migration_id>"
-GROUPS = {"refused": "Refused", "waiting": "Waiting", "stays": "Stay", "moved": "Moved"}
+GROUPS = {"refused": N_("Refused"), "waiting": N_("Waiting"), "stays": N_("Stay"), "moved": N_("Moved")}
 
 
 def register(pages: Blueprint) -> None:
@@ -36,15 +37,15 @@ def begin(key: str, version: int) -> Any:
     except Conflict as refusal:
         return _refused(str(refusal), key, version, 409)
     if begun.total == 0:
-        flash(f"No live order had to be moved: all are on version {version}.")
+        flash(_("No live order had to be moved: all are on version %(version)s.", version=version))
         return redirect(url_for("pages.process", key=key, version=version), 303)
     return redirect(url_for("pages.moves", key=key, migration_id=begun.id), 303)
 
 
 def _refused(why: str, key: str, version: int, status: int) -> Any:
     back = url_for("pages.process", key=key, version=version)
-    text = f"Back to version {version}"
-    return make_response(error_page(status, "No order was moved", why, back=back, back_text=text))
+    text = _("Back to version %(version)s", version=version)
+    return make_response(error_page(status, _("No order was moved"), why, back=back, back_text=text))
 
 
 @permission("processes.read")

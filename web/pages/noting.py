@@ -10,6 +10,7 @@ from engine.errors import InvalidForm
 from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.services import current_services
+from web.texts import _
 
 
 def register(pages: Blueprint) -> None:
@@ -33,5 +34,5 @@ def write(number: str) -> Any:
     except InvalidForm as refused:
         error = refused.errors[0].message
         return make_response(page_of("note.html", section="orders", number=number, error=error, text=text), 422)
-    flash("The note is in the history.")
+    flash(_("The note is in the history."))
     return redirect(url_for("pages.order", number=number), 303)

@@ -14,6 +14,7 @@ from web.pages.errors import error_page
 from web.pages.shell import first, live, me, page_of, who, word
 from web.permissions import permission
 from web.services import current_services
+from web.texts import _
 
 _PER_PAGE = 50
 _IN_INBOX = 6
@@ -45,7 +46,7 @@ def ask(number: str) -> Any:
 def asked(number: str) -> Any:
     """Asks it."""
     text, to, task = (request.form.get(name, "") for name in ("text", "to", "task"))
-    team, _, name = to.partition("/")
+    team, _slash, name = to.partition("/")
     engine, actor = current_services().engine, me().actor
     try:
         person = _person(name) if name else None
@@ -53,8 +54,8 @@ def asked(number: str) -> Any:
     except InvalidForm as refused:
         return make_response(_ask_page(number, text, to, task, refused), 422)
     except TooLate as refused:
-        return error_page(409, "This was not asked", str(refused), back=url_for("pages.order", number=number))
-    flash(f"Your question is with {_asked_of(question)}. The answer comes to your inbox.")
+        return error_page(409, _("This was not asked"), str(refused), back=url_for("pages.order", number=number))
+    flash(_("Your question is with %(whom)s. The answer comes to your inbox.", whom=_asked_of(question)))
     where = url_for("pages.task", task_id=task) if task else url_for("pages.order", number=number)
     return redirect(where, 303)
 
@@ -95,7 +96,8 @@ def answer(question_id: str) -> Any:
     except (AlreadyDone, NotAllowed) as refused:
         page = _page(engine.question(question_id), text=text, notice=_named(refused, engine.question(question_id)))
         return make_response(page, 409 if isinstance(refused, AlreadyDone) else 403)
-    flash(f"{who(done.asked_by)} has your answer. It stands in the history of {done.order}.")
+    name = who(done.asked_by)
+    flash(_("%(name)s has your answer. It stands in the history of %(order)s.", name=name, order=done.order))
     return redirect(url_for("pages.inbox"), 303)
 
 
@@ -108,7 +110,7 @@ def withdraw(question_id: str) -> Any:
     except (AlreadyDone, NotAllowed) as refused:
         page = _page(engine.question(question_id), notice=_named(refused, engine.question(question_id)))
         return make_response(page, 409 if isinstance(refused, AlreadyDone) else 403)
-    flash(f"Your question about {done.order} is withdrawn.")
+    flash(_("Your question about %(order)s is withdrawn.", order=done.order))
     return redirect(url_for("pages.question", question_id=question_id), 303)
 
 

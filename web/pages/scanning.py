@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, flash, jsonify, make_response, redirect, request, url_for
 
 from engine.errors import Conflict, NotAllowed
-from engine.views import TaskView
+from engine.views import TaskDetail, TaskView
 from handlers.scanned import LONGEST_CODE, Scanned, read_code
 from web import counting, scanning
 from web.pages.shell import me, named, page_of, word
 from web.permissions import permission
 from web.services import current_services
+from web.texts import N_, _, english
 
 
 def register(pages: Blueprint) -> None:
@@ -44,17 +46,18 @@ def _of_order(number: str) -> Any:
     mine = sorted((t for t in tasks if t.team in teams), key=lambda t: (t.due_at is None, t.due_at, t.id))
     if mine:
         return redirect(url_for("pages.task", task_id=mine[0].id))
-    flash(f"No task of {number} waits for your teams. {_waits_for(number, tasks)}", "bad")
+    why = _waits_for(number, tasks)
+    flash(_("No task of %(order)s waits for your teams. %(why)s", order=number, why=why), "bad")
     return redirect(url_for("pages.order", number=number))
 
 
 def _waits_for(number: str, tasks: list[TaskView]) -> str:
     if tasks:
         task = tasks[0]
-        return f"“{task.name}” waits for {word(task.team)}."
+        return _("“%(task)s” waits for %(team)s.", task=task.name, team=word(task.team))
     if current_services().engine.instance(number).status in ("closed", "cancelled"):
-        return "It has ended."
-    return "It goes on by itself and waits for nobody here."
+        return _("It has ended.")
+    return _("It goes on by itself and waits for nobody here.")
 
 
 def _of_product(code: Scanned, found: scanning.Found) -> Any:
@@ -86,25 +89,32 @@ def at_task(task_id: str) -> Any:
     code = _code(request.form.get("code", ""))
     detail = engine.task(task_id, actor)
     if code is None:
-        return jsonify(wrong="Nothing that could be a code was read. Scan it again.")
+        return jsonify(wrong=_("Nothing that could be a code was read. Scan it again."))
     with current_services().database.read() as session:
         found = scanning.find(session, code)
     if found is not None and found.order == detail.task.order:
-        return jsonify(says=f"This is {found.order}, which you are working on.")
+        return jsonify(says=_("This is %(order)s, which you are working on.", order=found.order))
     if found is not None and found.kind != "product":
         return jsonify(go=url_for("pages.scan", code=code.text))
     if code.misread:
         return jsonify(wrong=scanning.why_not(code))
-    wanted = next((one for one in counting.wanted_of(detail) if found and one.code == found.sku), None)
-    if wanted is not None:
-        message = f"All {wanted.count:,} of {wanted.label} are counted. Put this one back."
-    elif found is not None:
-        message = f"{found.name} ({found.sku}) is not in {detail.task.order}. Put it back."
-    else:
-        message = f"“{code.text}” is nothing that is counted in {detail.task.order}. {scanning.why_not(code)}"
     try:
-        engine.note_wrong_scan(task_id, actor, code.text, message)
+        engine.note_wrong_scan(task_id, actor, code.text, _not_counted(detail, code, found, english))
     except (Conflict, NotAllowed) as refused:
-        said = f"{message} {named(refused)}"
-        return make_response(jsonify(wrong=said), 409 if isinstance(refused, Conflict) else 403)
-    return jsonify(wrong=message)
+        wrong = f"{_not_counted(detail, code, found, _)} {named(refused)}"
+        return make_response(jsonify(wrong=wrong), 409 if isinstance(refused, Conflict) else 403)
+    return jsonify(wrong=_not_counted(detail, code, found, _))
+
+
+def _not_counted(detail: TaskDetail, code: Scanned, found: scanning.Found | None, say: Callable[..., str]) -> str:
+    """Why a piece is not counted: in English for the history, in the reader's language for who scans."""
+    wanted = next((one for one in counting.wanted_of(detail) if found and one.code == found.sku), None)
+    order = detail.task.order
+    if wanted is not None:
+        text = N_("All %(count)s of %(product)s are counted. Put this one back.")
+        return say(text, count=f"{wanted.count:,}", product=wanted.label)
+    if found is not None:
+        text = N_("%(product)s (%(sku)s) is not in %(order)s. Put it back.")
+        return say(text, product=found.name, sku=found.sku, order=order)
+    text = N_("“%(code)s” is nothing that is counted in %(order)s. %(why)s")
+    return say(text, code=code.text, order=order, why=scanning.why_not(code, say))

@@ -23,6 +23,7 @@ from web.pages.shell import me, named, page_of
 from web.pages.tasks import document_of
 from web.permissions import permission
 from web.services import current_services
+from web.texts import _, ngettext
 
 _OWN = frozenset({"task", "shown", "_began"})
 """Inputs of this page that belong to no form."""
@@ -52,13 +53,14 @@ def pick() -> Any:
     """The tasks that were ticked in the list, and their form. They are of one kind."""
     ids, back = request.args.getlist("task"), url_for("pages.inbox", **read_filter().address())
     if not ids or len(ids) > MOST_AT_ONCE:
-        text = "Tick the tasks in the list first." if not ids else f"Tick at most {MOST_AT_ONCE} tasks at once."
-        return error_page(422, "These cannot be filled in together", text, back=back)
+        most = _("Tick at most %(most)s tasks at once.", most=MOST_AT_ONCE)
+        text = most if ids else _("Tick the tasks in the list first.")
+        return error_page(422, _("These cannot be filled in together"), text, back=back)
     tasks = current_services().engine.tasks(me().actor, ids=ids, limit=MOST_AT_ONCE).items
     if not tasks:
-        return error_page(409, "These tasks are not open any more", "Somebody was faster with each.", back=back)
+        return error_page(409, _("These tasks are not open any more"), _("Somebody was faster with each."), back=back)
     if len({(task.team, task.process, task.element) for task in tasks}) > 1:
-        return error_page(422, "These cannot be filled in together", "Tick tasks of one step only.", back=back)
+        return error_page(422, _("These cannot be filled in together"), _("Tick tasks of one step only."), back=back)
     detail = current_services().engine.task(tasks[0].id, me().actor)
     if refused := _unfit(detail):
         return refused
@@ -88,13 +90,14 @@ def submit(task_id: str) -> Any:
         return _page(detail, forms.remove_row(detail.form, typed, row), _chosen(), {})
     chosen = _chosen()
     if not chosen or len(chosen) > MOST_AT_ONCE:
-        text = "Choose at least one task." if not chosen else f"Choose at most {MOST_AT_ONCE} tasks at once."
+        most = _("Choose at most %(most)s tasks at once.", most=MOST_AT_ONCE)
+        text = most if chosen else _("Choose at least one task.")
         return _page(detail, typed, chosen, {}, [FieldError("", text)], status=422)
     same = _as_it_was(detail, typed)
     results = {one: _complete(one, typed, same) for one in sorted(chosen)}
     done = [one for one in results.values() if isinstance(one, TaskView)]
     if len(done) == len(results):
-        flash(f"{len(done)} tasks are done." if len(done) > 1 else "One task is done.")
+        flash(ngettext("One task is done.", "%(num)s tasks are done.", len(done)))
         return redirect(url_for("pages.inbox"), 303)
     errors = next((list(one.errors) for one in results.values() if isinstance(one, (InvalidForm, Problem))), [])
     left = {one: refusal for one, refusal in results.items() if isinstance(refusal, WaybillError)}
@@ -108,9 +111,10 @@ def _unfit(detail: TaskDetail) -> Any:
         address = url_for("pages.sign_several", task_id=detail.task.id, task=request.args.getlist("task"))
         return redirect(address, 303)
     if detail.task.state != "open":
-        return error_page(409, "This task is not open any more", "Begin with another.", back=url_for("pages.inbox"))
+        back = url_for("pages.inbox")
+        return error_page(409, _("This task is not open any more"), _("Begin with another."), back=back)
     if detail.task.team not in me().actor.teams:
-        return error_page(403, "This task is for another team", "Its own team does it.", back=back)
+        return error_page(403, _("This task is for another team"), _("Its own team does it."), back=back)
     return None
 
 
@@ -152,7 +156,7 @@ def _complete(task_id: str, typed: Mapping[str, Any], same: set[str]) -> TaskVie
     try:
         own = engine.task(task_id, actor)
         if own.approval is not None:
-            return InvalidForm([FieldError("", "This is an approval; it is signed by itself.")])
+            return InvalidForm([FieldError("", _("This is an approval; it is signed by itself."))])
         held = document_of(own)
         document = {**typed, **{name: held[name] for name in same if name in held}}
         done = engine.complete(task_id, actor, document, revision=own.task.revision,
@@ -160,7 +164,8 @@ def _complete(task_id: str, typed: Mapping[str, Any], same: set[str]) -> TaskVie
     except WaybillError as refused:
         return refused
     if done.state == "open":
-        return InvalidForm([FieldError("", "It failed in a way nobody foresaw. What you entered is kept with it.")])
+        unforeseen = _("It failed in a way nobody foresaw. What you entered is kept with it.")
+        return InvalidForm([FieldError("", unforeseen)])
     return done
 
 

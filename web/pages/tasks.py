@@ -20,6 +20,7 @@ from web.pages.shell import absence, me, named, page_of, times, who
 from web.pages.withdrawn import why_withdrawn
 from web.permissions import permission
 from web.services import current_services
+from web.texts import _
 
 
 def register(pages: Blueprint) -> None:
@@ -47,7 +48,7 @@ def submit(task_id: str) -> Any:
     engine, actor = current_services().engine, me().actor
     detail = engine.task(task_id, actor)
     if detail.approval is not None:
-        return error_page(409, "This is an approval", "Sign it on its own page.", back=_address(task_id))
+        return error_page(409, _("This is an approval"), _("Sign it on its own page."), back=_address(task_id))
     typed = forms.parse(detail.form, _posted(request.form))
     if row := request.form.get("_add"):
         return _page(detail, forms.add_row(detail.form, typed, row), focus=row)
@@ -69,7 +70,7 @@ def submit(task_id: str) -> Any:
         return _page(
             engine.task(task_id, actor),
             typed,
-            notice=f"{named(refused)} Nothing was changed.",
+            notice=_("%(why)s Nothing was changed.", why=named(refused)),
             status=_status(refused),
         )
     if done.state == "open":
@@ -79,7 +80,7 @@ def submit(task_id: str) -> Any:
 
 def _go_on(done: TaskView) -> Response:
     """To the next task, where there is one, else to the list."""
-    flash(f"{done.name} for {done.order} is done.", "done")
+    flash(_("%(task)s for %(order)s is done.", task=done.name, order=done.order), "done")
     flash(done.id, "done-task")
     following = current_services().engine.next_task(me().actor, done, wanted_of(read_filter()))
     address = _address(following.id) if following else url_for("pages.inbox", **read_filter().address())
@@ -99,10 +100,11 @@ def autosave(task_id: str) -> Any:
     except DraftChanged as changed:
         return jsonify(changed=render_template("parts/draft_changed.html", changed=changed)), 409
     except (Conflict, NotAllowed) as refused:
-        return jsonify(said=f"Not saved. {named(refused)}"), _status(refused)
+        return jsonify(said=_("Not saved. %(why)s", why=named(refused))), _status(refused)
     claim = render_template("parts/claim.html", task=saved, mine=True, keep=read_filter().address()) if free else ""
-    said = f"Draft saved at {times().seconds(services.clock.now())}"
-    return jsonify(said=f"{said}. The task is yours now" if free else said, revision=saved.draft_revision, claim=claim)
+    at = times().seconds(services.clock.now())
+    said = _("Draft saved at %(time)s. The task is yours now", time=at) if free else _saved(at)
+    return jsonify(said=said, revision=saved.draft_revision, claim=claim)
 
 
 @permission("tasks.work")
@@ -125,7 +127,7 @@ def take_over(task_id: str) -> Any:
         return _then_show(task_id, lambda: engine.take_over(task_id, actor, request.form.get("note", "")))
     except InvalidForm as refused:
         why, back = refused.errors[0].message, _address(task_id)
-        return error_page(422, "It was not taken over", why, back=back, back_text="Look at the task")
+        return error_page(422, _("It was not taken over"), why, back=back, back_text=_("Look at the task"))
 
 
 def _then_show(task_id: str, command: Any) -> Any:
@@ -133,15 +135,19 @@ def _then_show(task_id: str, command: Any) -> Any:
         command()
     except (Conflict, NotAllowed) as refused:
         status, back = _status(refused), _address(task_id)
-        return error_page(status, detail=named(refused), back=back, back_text="Look at the task")
+        return error_page(status, detail=named(refused), back=back, back_text=_("Look at the task"))
     return redirect(_address(task_id), 303)
 
 
 def _keep(task: TaskView, typed: Mapping[str, Any], revision: int | None) -> Any:
     engine, actor = current_services().engine, me().actor
     engine.save_task_draft(task.id, actor, typed, revision=revision, claim=task.assignee is None)
-    flash(f"Draft saved at {times().seconds(current_services().clock.now())}", "draft")
+    flash(_saved(times().seconds(current_services().clock.now())), "draft")
     return redirect(_address(task.id), 303)
+
+
+def _saved(at: str) -> str:
+    return _("Draft saved at %(time)s", time=at)
 
 
 def _number(name: str) -> int | None:
@@ -202,18 +208,31 @@ def _page(
 
 
 def _locked(task: TaskView) -> str | None:
-    """Why the form cannot be filled in by the one who looks at it, or None."""
+    """Why the form cannot be filled in by the one who looks at it, in a sentence, or None."""
     person = me()
-    if task.state == "done":
-        return f"Done by {who(task.completed_by)}" if task.completed_by else "Done"
-    if task.state == "withdrawn":
-        return "Withdrawn"
+    if task.state in ("done", "withdrawn"):
+        at = times().when(task.completed_at) if task.completed_at else ""
+        if task.state == "withdrawn":
+            return _("Withdrawn, %(time)s.", time=at)
+        if not task.completed_by:
+            return _("Done, %(time)s.", time=at)
+        return _("Done by %(name)s, %(time)s.", name=who(task.completed_by), time=at)
     if task.team not in person.actor.teams:
-        return "You may look at this task. It is for another team"
+        return _("You may look at this task. It is for another team.")
     if task.assignee not in (None, person.name):
-        away = absence(task.assignee)
-        return f"{who(task.assignee)}{away}{',' if away else ''} has this task"
+        return _held_by(task)
     return None
+
+
+def _held_by(task: TaskView) -> str:
+    """Who has it, since when."""
+    values, away = {"name": who(task.assignee)}, absence(task.assignee)
+    if task.claimed_at is None:
+        return _("%(name)s%(away)s, has this task.", away=away, **values) if away else (
+            _("%(name)s has this task.", **values))
+    values |= {"time": times().when(task.claimed_at), "span": times().since(task.claimed_at)}
+    return _("%(name)s%(away)s, has this task since %(time)s, for %(span)s.", away=away, **values) if away else (
+        _("%(name)s has this task since %(time)s, for %(span)s.", **values))
 
 
 def document_of(detail: TaskDetail) -> Mapping[str, Any]:

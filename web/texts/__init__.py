@@ -64,6 +64,11 @@ def ngettext(one: str, many: str, count: int, **values: Any) -> str:
     return _here().ngettext(one, many, count) % {"num": count, **values}
 
 
+def english(message: str, **values: Any) -> str:
+    """The text as it stands in the code: for what is kept, such as in an order's history."""
+    return message % values if values else message
+
+
 def N_(message: str) -> str:  # noqa: N802 - the usual name of this mark
     """Marks a text for the catalogue and leaves it as it is."""
     return message
