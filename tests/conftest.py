@@ -32,10 +32,6 @@ NO_POSTGRES = f"no PostgreSQL answers at {make_url(POSTGRES).host}: start one or
 class _Hasty(sqlite3.Connection):
     """Waits for no disk: a test may kill a process, none cuts the power. Tests in other processes do wait."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        super().execute("PRAGMA synchronous = OFF")
-
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
         if sql.startswith("PRAGMA synchronous"):
             sql = "PRAGMA synchronous = OFF"
