@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from flask import Flask, abort
 
+from web.texts import N_
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 PUBLIC = "public"
@@ -17,14 +19,14 @@ SIGNED = "signed"
 """For webhooks: the route checks a signature over the body itself, so it needs no session and no form token."""
 
 ROLES = {
-    "staff": "Staff",
-    "operator": "Operator",
-    "order_desk": "Order desk",
-    "cashier": "Cashier",
-    "approver": "Approver",
-    "analyst": "Analyst",
-    "owner": "Owner",
-    "administrator": "Administrator",
+    "staff": N_("Staff"),
+    "operator": N_("Operator"),
+    "order_desk": N_("Order desk"),
+    "cashier": N_("Cashier"),
+    "approver": N_("Approver"),
+    "analyst": N_("Analyst"),
+    "owner": N_("Owner"),
+    "administrator": N_("Administrator"),
 }
 """Every role with the name that people read. `staff` is what each team has; a team may have several others."""
 
@@ -63,31 +65,31 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 """Permission → the roles that have it."""
 
 WORDS = {
-    "signed-in": "sign in and use the inbox",
-    "account": "change their own password, second factor, sessions and tokens",
-    "orders.read": "read orders",
-    "orders.create": "take down new orders",
-    "orders.note": "leave notes on orders",
-    "questions.read": "read questions between teams",
-    "questions.write": "ask and answer questions about orders",
-    "scan": "open work with a scanner",
-    "orders.cancel": "cancel orders",
-    "tasks.read": "see the tasks of their teams",
-    "tasks.work": "do the tasks of their teams",
-    "alarms.read": "see alarms about their gates and acknowledge them",
-    "delegations": "lend their right to sign, and take what was lent to them",
-    "instances.start": "start other processes",
-    "jobs.read": "see incidents",
-    "jobs.retry": "retry and resolve incidents",
-    "messages.read": "read messages from outside",
-    "messages.set_aside": "set messages aside",
-    "stock.read": "see the stock",
-    "processes.read": "see the processes and their versions",
-    "processes.write": "change the process in the modeler, deploy and consent",
-    "people.read": "see who works here, their teams and rights",
-    "people.write": "add people and teams and change their rights",
-    "journal.read": "read the journal of changes of rights",
-    "access.review": "review who could sign approvals, and who did",
+    "signed-in": N_("sign in and use the inbox"),
+    "account": N_("change their own password, second factor, sessions and tokens"),
+    "orders.read": N_("read orders"),
+    "orders.create": N_("take down new orders"),
+    "orders.note": N_("leave notes on orders"),
+    "questions.read": N_("read questions between teams"),
+    "questions.write": N_("ask and answer questions about orders"),
+    "scan": N_("open work with a scanner"),
+    "orders.cancel": N_("cancel orders"),
+    "tasks.read": N_("see the tasks of their teams"),
+    "tasks.work": N_("do the tasks of their teams"),
+    "alarms.read": N_("see alarms about their gates and acknowledge them"),
+    "delegations": N_("lend their right to sign, and take what was lent to them"),
+    "instances.start": N_("start other processes"),
+    "jobs.read": N_("see incidents"),
+    "jobs.retry": N_("retry and resolve incidents"),
+    "messages.read": N_("read messages from outside"),
+    "messages.set_aside": N_("set messages aside"),
+    "stock.read": N_("see the stock"),
+    "processes.read": N_("see the processes and their versions"),
+    "processes.write": N_("change the process in the modeler, deploy and consent"),
+    "people.read": N_("see who works here, their teams and rights"),
+    "people.write": N_("add people and teams and change their rights"),
+    "journal.read": N_("read the journal of changes of rights"),
+    "access.review": N_("review who could sign approvals, and who did"),
 }
 """What each permission lets a person do, for pages and documentation."""
 

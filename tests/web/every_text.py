@@ -23,8 +23,8 @@ HISTORY = "//ol[contains(@class, 'log')]"
 """What stands in an order's history stays in English."""
 KNOWN = {"Waybill", "WB", "UTC", "Product", "product", "aisle", "mia", "tanaka", "example", "com"}
 """Words of the company's own data."""
-DATE = r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b|\b\d{1,2} [A-Z][a-z]{2}\b"
-"""`Mon 23 Nov`, `23 Nov`, `Thu`."""
+WRITTEN = r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b|\b\d{1,2} [A-Z][a-z]{2}\b|\b[0-9a-f]{8}(?:-?[0-9a-f]{4})+\b"
+"""Dates (`Mon 23 Nov`, `23 Nov`, `Thu`) and ids."""
 
 
 class Wrapped(NullTranslations):
@@ -53,7 +53,7 @@ def unmarked(tree: Any, data: Iterable[str] = ()) -> list[str]:
     found = list(tree.xpath("//body//text() | //title/text()"))
     found += [value for name in SHOWN for value in tree.xpath(f"//body//@{name}")]
     phrases = "|".join(map(re.escape, sorted(data, key=len, reverse=True)))
-    known = re.compile(rf"{DATE}|(?<!\w)({phrases})(?!\w)" if phrases else DATE)
+    known = re.compile(rf"{WRITTEN}|(?<!\w)({phrases})(?!\w)" if phrases else WRITTEN)
     left = [known.sub("", re.sub(r"⟦[^⟧]*⟧", " ", str(text))) for text in found]
     return [text.strip() for text in left if set(re.findall(r"[A-Za-z]{2,}", text)) - KNOWN]
 
@@ -62,7 +62,8 @@ def names(world: World) -> set[str]:
     """What the company calls its people, teams, products and the parts of its diagrams."""
     with world.database.read() as session:
         people = {name for user in accounts.users(session) for name in (user.name, user.display_name)}
-        teams = {name for team in accounts.all_teams(session).values() for name in (team.title, team.title.lower())}
+        there = accounts.all_teams(session).values()
+        teams = {name for team in there for name in (team.key, team.title, team.title.lower())}
         products = set(session.scalars(select(Product.name)))
     diagrams = "".join(path.read_text("utf-8") for path in Path("processes").glob("*.bpmn"))
     return people | teams | products | {unescape(name) for name in re.findall(r' name="([^"]+)"', diagrams)}

@@ -26,9 +26,18 @@ from web.accounts.tables import Team as TeamRow
 from web.accounts.tables import User
 from web.accounts.teams import Team, active_teams, all_teams, roles_of
 from web.permissions import ROLES
+from web.texts import N_, _
 
 LONGEST_NAME = 120
 """Characters of a display name and of a team's title."""
+_EMPTY = {
+    "display_name": N_("The display name is empty. Give one."),
+    "title": N_("The title is empty. Give one."),
+}
+_TOO_LONG = {
+    "display_name": N_("A display name is a line of at most %(most)s characters."),
+    "title": N_("A title is a line of at most %(most)s characters."),
+}
 _TEAM_KEY = re.compile(r"[a-z][a-z0-9-]{0,79}")
 ADMINISTRATOR = "administrator"
 
@@ -54,7 +63,7 @@ class Administration:
         """Makes a person. Without a password they cannot sign in before they have set one. AccountError."""
         check_name(self.session, name)
         user = User(
-            name=name, display_name=line(display_name, "display_name", "display name"),
+            name=name, display_name=line(display_name, "display_name"),
             password_hash=hasher.hash(password) if password else "", teams=self._teams(teams),
             email=self._email(email, name), active=True,
         )  # fmt: skip
@@ -75,7 +84,7 @@ class Administration:
         user = self._locked(name)
         before = rights(user)
         if display_name is not None:
-            user.display_name = line(display_name, "display_name", "display name")
+            user.display_name = line(display_name, "display_name")
         if email is not None:
             user.email = self._email(email, name)
         if teams is not None:
@@ -105,9 +114,13 @@ class Administration:
         """Makes a one-time link for a person (`web.accounts.links`) and returns its secret. AccountError."""
         user = self._locked(name)
         if not user.active:
-            raise AccountError(f"{user.display_name} may not sign in. Make the account active first.")
+            raise AccountError(
+                _("%(person)s may not sign in. Make the account active first.", person=user.display_name)
+            )
         if not user.email:
-            raise AccountError(f"{user.display_name} has no e-mail address. Give one first.", "email")
+            raise AccountError(
+                _("%(person)s has no e-mail address. Give one first.", person=user.display_name), "email"
+            )
         secret = make_link(self.session, name, kind, self.wall.now())
         self._note("invited" if kind == "invitation" else "reset_sent", name, to=user.email)
         return secret
@@ -152,13 +165,13 @@ class Administration:
         """
         user = self._locked(name)
         if until is not None and (since is None or until <= since):
-            raise AccountError("The end lies before the beginning.", "until")
+            raise AccountError(_("The end lies before the beginning."), "until")
         if until is not None and until <= self.now:
-            raise AccountError("This time is over already.", "until")
+            raise AccountError(_("This time is over already."), "until")
         if stand_in:
             other = self.session.get(User, stand_in)
             if other is None or not other.active or other.name == name:
-                raise AccountError("Choose a colleague who works here.", "stand_in")
+                raise AccountError(_("Choose a colleague who works here."), "stand_in")
         before = absence(user)
         user.away_from, user.away_until, user.stand_in = since, until, (stand_in or None) if since else None
         user.releases_at = None if keep_tasks else since
@@ -175,9 +188,9 @@ class Administration:
         """Makes a team. AccountError: the key is taken or malformed, the title is taken, a role does not exist."""
         there = all_teams(self.session)
         if not _TEAM_KEY.fullmatch(key):
-            raise AccountError("Use small letters, digits and hyphens, a letter first.", "key")
+            raise AccountError(_("Use small letters, digits and hyphens, a letter first."), "key")
         if key in there:
-            raise AccountError(f"There is already a team {key}.", "key")
+            raise AccountError(_("There is already a team %(key)s.", key=key), "key")
         row = TeamRow(key=key, title=self._title(title, key, there), roles=self._roles(roles), active=True, revision=1)
         self.session.add(row)
         self.session.flush()
@@ -190,12 +203,12 @@ class Administration:
         there = all_teams(self.session)
         team = there.get(key)
         if team is None:
-            raise AccountError(f"There is no team {key}.")
+            raise AccountError(_("There is no team %(key)s.", key=key))
         before = _of_team(team)
         if title is not None:
             title = self._title(title, key, there)
         if team.shipped and (active is False or (roles is not None and set(roles) | {"staff"} != team.roles)):
-            raise AccountError("This team comes with Waybill: its roles stay as they are, and it cannot be retired.")
+            raise AccountError(_("This team comes with Waybill: its roles stay as they are, and it cannot be retired."))
         if active is False and team.active:
             self._check_unused(key)
         if roles is not None and not team.shipped and self._roles(roles) != before["roles"]:
@@ -234,16 +247,18 @@ class Administration:
     def _locked(self, name: str) -> User:
         user = self.session.get(User, name, with_for_update=True)
         if user is None:
-            raise AccountError(f"There is no user {name}.")
+            raise AccountError(_("There is no user %(name)s.", name=name))
         return user
 
     def _teams(self, teams: Collection[str]) -> list[str]:
         there = active_teams(self.session)
         unknown = sorted(set(teams) - set(there))
         if unknown:
-            raise AccountError(f"There is no team {', '.join(unknown)}. The teams are {', '.join(there)}.", "teams")
+            said = _("There is no team %(unknown)s. The teams are %(known)s.", unknown=", ".join(unknown),
+                     known=", ".join(there))  # fmt: skip
+            raise AccountError(said, "teams")
         if not teams:
-            raise AccountError("Choose a team at least.", "teams")
+            raise AccountError(_("Choose a team at least."), "teams")
         return sorted(set(teams))
 
     def _email(self, email: str | None, name: str) -> str | None:
@@ -253,29 +268,29 @@ class Administration:
         try:
             found = validate_email(typed[:300], check_deliverability=False, test_environment=True).normalized.lower()
         except EmailNotValidError as error:
-            raise AccountError(f"This is no e-mail address: {error}", "email") from None
+            raise AccountError(_("This is no e-mail address: %(why)s", why=error), "email") from None
         taken = self.session.scalar(select(User.name).where(User.email == found, User.name != name))
         if taken is not None:
-            raise AccountError(f"{taken} has this e-mail address already.", "email")
+            raise AccountError(_("%(person)s has this e-mail address already.", person=taken), "email")
         return found
 
     def _roles(self, roles: Collection[str]) -> list[str]:
         unknown = sorted(set(roles) - set(ROLES))
         if unknown:
-            raise AccountError(f"There is no role {', '.join(unknown)}.", "roles")
+            raise AccountError(_("There is no role %(unknown)s.", unknown=", ".join(unknown)), "roles")
         return sorted(set(roles) - {"staff"})
 
     def _title(self, title: str, key: str, there: dict[str, Team]) -> str:
-        shown = line(title, "title", "title")
+        shown = line(title, "title")
         if any(team.title.casefold() == shown.casefold() for team in there.values() if team.key != key):
-            raise AccountError("Another team is called so already.", "title")
+            raise AccountError(_("Another team is called so already."), "title")
         return shown
 
     def _check_rights(self, user: User, changed: Collection[str]) -> None:
         """Nobody gives themselves rights or locks themselves out, and somebody can always give rights."""
         if user.name == self.by.name:
             field = "teams" if "teams" in changed else "active"
-            raise AccountError("Your own teams and access are changed by another administrator.", field)
+            raise AccountError(_("Your own teams and access are changed by another administrator."), field)
         self.session.flush()
         self._require_administrator()
 
@@ -283,29 +298,30 @@ class Administration:
         there = active_teams(self.session)
         active = self.session.scalars(select(User).where(User.active.is_(True)))
         if not any(ADMINISTRATOR in roles_of(user.teams, there) for user in active):
-            raise AccountError("This is the last administrator. Make somebody else an administrator first.")
+            raise AccountError(_("This is the last administrator. Make somebody else an administrator first."))
 
     def _check_own_team(self, key: str) -> None:
         me = self.session.get(User, self.by.name)
         if me is not None and key in me.teams:
-            raise AccountError("The roles of your own team are changed by another administrator.", "roles")
+            raise AccountError(_("The roles of your own team are changed by another administrator."), "roles")
 
     def _check_unused(self, key: str) -> None:
         of_it = [user.display_name for user in self.session.scalars(select(User)) if user.active and key in user.teams]
         if of_it:
-            raise AccountError(f"People are of this team: {', '.join(of_it[:5])}. Give them another one first.")
+            said = _("People are of this team: %(people)s. Give them another one first.", people=", ".join(of_it[:5]))
+            raise AccountError(said)
         waiting = self.engine.open_tasks_of_team(self.session, key)
         if waiting:
-            raise AccountError(f"Open tasks wait for this team: {waiting}. Have them done first.")
+            raise AccountError(_("Open tasks wait for this team: %(count)s. Have them done first.", count=waiting))
 
 
-def line(text: str, field: str, what: str) -> str:
-    """A line that people read. AccountError."""
+def line(text: str, field: str) -> str:
+    """A line that people read, for a field. AccountError."""
     shown = " ".join(text.split())
     if not shown:
-        raise AccountError(f"The {what} is empty. Give one.", field)
+        raise AccountError(_(_EMPTY[field]), field)
     if len(shown) > LONGEST_NAME or not shown.isprintable():
-        raise AccountError(f"A {what} is a line of at most {LONGEST_NAME} characters.", field)
+        raise AccountError(_(_TOO_LONG[field], most=LONGEST_NAME), field)
     return shown
 
 

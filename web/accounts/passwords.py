@@ -6,6 +6,7 @@ from argon2 import PasswordHasher
 from sqlalchemy.orm import Session
 
 from web.accounts.tables import User
+from web.texts import _
 
 SHORTEST = 12
 """Characters of a password that somebody chooses on a page, outside the demo."""
@@ -36,17 +37,18 @@ def password_fault(password: str, name: str, *, demo: bool, shortest: int = SHOR
     """Why this may not be the password of the person of that name, as a sentence; None when it may. In the demo, where
     passwords are public anyway, a short one will do."""
     if not password.isprintable():
-        return "The password has characters that cannot be typed. Choose another."
+        return _("The password has characters that cannot be typed. Choose another.")
     if len(password) > LONGEST:
-        return f"The password has {len(password)} characters; {LONGEST} is the most."
+        return _("The password has %(count)s characters; %(most)s is the most.", count=len(password), most=LONGEST)
     if demo:
-        return None if password else "The password is empty. Give one."
+        return None if password else _("The password is empty. Give one.")
     if len(password) < shortest:
-        return f"The password has {len(password)} characters; give {shortest} or more. Some words in a row will do."
+        return _("The password has %(count)s characters; give %(least)s or more. Some words in a row will do.",
+                 count=len(password), least=shortest)  # fmt: skip
     if password.lower() == name.lower():
-        return "The password is the user name. Choose another."
+        return _("The password is the user name. Choose another.")
     if password.lower() in _COMMON or len(set(password)) == 1:
-        return "This password is among the first that are tried. Choose another."
+        return _("This password is among the first that are tried. Choose another.")
     return None
 
 

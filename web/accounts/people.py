@@ -17,6 +17,7 @@ from web.accounts.passwords import hasher as _hasher
 from web.accounts.tables import User
 from web.accounts.teams import Team, active_teams, roles_of
 from web.permissions import SEES_ALL
+from web.texts import _
 
 DEMO_PASSWORD = "demo"  # noqa: S105 - the demo's public password; demo mode binds to this computer alone
 DEMO_PEOPLE = (
@@ -56,9 +57,10 @@ class AccountError(WaybillError):
 def check_name(session: Session, name: str) -> None:
     """AccountError: the user name is taken or malformed."""
     if not _NAME.fullmatch(name):
-        raise AccountError(f"{name!r} is not a user name: use small letters, digits, dots and hyphens.", "name")
+        said = _("%(name)s is not a user name: use small letters, digits, dots and hyphens.", name=repr(name))
+        raise AccountError(said, "name")
     if session.get(User, name) is not None:
-        raise AccountError(f"There is already a user {name}.", "name")
+        raise AccountError(_("There is already a user %(name)s.", name=name), "name")
 
 
 def users(session: Session) -> list[User]:

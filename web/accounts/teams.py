@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from engine.store.database import Database
 from web.accounts.tables import Team as TeamRow
 from web.permissions import ROLES, SEES_ALL
+from web.texts import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Team:
 
     @property
     def role_names(self) -> list[str]:
-        return [title for role, title in ROLES.items() if role in self.roles and role != "staff"] or [ROLES["staff"]]
+        keys = [role for role in ROLES if role in self.roles and role != "staff"] or ["staff"]
+        return [_(ROLES[role]) for role in keys]
 
 
 def _shipped(key: str, title: str, *roles: str) -> Team:

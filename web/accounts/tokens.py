@@ -15,18 +15,19 @@ from sqlalchemy.orm import Session
 from web.accounts.people import AccountError
 from web.accounts.secret import digest
 from web.accounts.tables import ApiToken, User
+from web.texts import N_
 
 DAYS = (7, 30, 90, 180, 365)
 """How long a token may be asked to last, in days; none lasts for ever."""
 USUAL_DAYS = 90
 MOST_DAYS = max(DAYS)
 SCOPES = {
-    "read": "Read orders, tasks, stock, incidents and processes",
-    "orders": "Place, note and cancel orders",
-    "tasks": "Do tasks and sign gates, with the password",
-    "processes": "Change, deploy and start processes",
-    "incidents": "Try failed jobs again and set messages aside",
-    "all": "Everything its person may do by the API",
+    "read": N_("Read orders, tasks, stock, incidents and processes"),
+    "orders": N_("Place, note and cancel orders"),
+    "tasks": N_("Do tasks and sign gates, with the password"),
+    "processes": N_("Change, deploy and start processes"),
+    "incidents": N_("Try failed jobs again and set messages aside"),
+    "all": N_("Everything its person may do by the API"),
 }
 """What a token may be used for → how pages say it. `web.permissions` says which permission each covers."""
 

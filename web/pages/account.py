@@ -9,11 +9,13 @@ from flask import Blueprint, Response, flash, make_response, redirect, request, 
 
 from web import accounts
 from web.accounts.notices import notice_of
+from web.browsers import browser_shown
 from web.pages.notices import send_notices
 from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.reauth import check_again
 from web.services import current_services
+from web.texts import _, ngettext
 
 _HASH = 64
 
@@ -50,6 +52,7 @@ def page(
             sessions=accounts.sessions_of(session, person.name, now),
             tokens=[token for token in tokens if token.revoked_at is None and token.expires_at > now],
             codes_left=accounts.recovery_codes_left(session, person.name) if person.second_factor else None,
+            browser=browser_shown,
             scopes=accounts.SCOPES,
             days=accounts.DAYS,
             usual_days=accounts.USUAL_DAYS,
@@ -81,7 +84,7 @@ def change_password() -> Any:
     if fault:
         return page(at="password", errors={"new_password": fault}, status=422)
     if new != request.form.get("new_password_again", ""):
-        return page(at="password", errors={"new_password_again": "The two are not the same."}, status=422)
+        return page(at="password", errors={"new_password_again": _("The two are not the same.")}, status=422)
     if wrong := again("password"):
         return wrong
     with services.engine.transaction() as session:
@@ -92,8 +95,10 @@ def change_password() -> Any:
         notice = notice_of(user, "password", person.actor, services.wall_clock.now())
         services.engine.note_in_journal(session, person.name, "password_changed", person.name, sessions_ended=ended)
     send_notices(person.actor, [notice] if notice else [])
-    others = "" if not ended else " Your other session has ended." if ended == 1 else " Your other sessions have ended."
-    flash(f"Your password is changed.{others}")
+    said = [_("Your password is changed.")]
+    if ended:
+        said.append(ngettext("Your other session has ended.", "Your other sessions have ended.", ended))
+    flash(" ".join(said))
     return redirect(url_for("pages.account"), 303)
 
 
@@ -106,7 +111,7 @@ def end_session() -> Any:
         ended = accounts.end_session(session, person.name, hashed, services.wall_clock.now())
         if ended:
             services.engine.note_in_journal(session, person.name, "session_revoked", person.name, sessions_ended=1)
-    flash("The session has ended." if ended else "This session had ended already.")
+    flash(_("The session has ended.") if ended else _("This session had ended already."))
     return redirect(url_for("pages.account"), 303)
 
 
@@ -118,5 +123,5 @@ def end_others() -> Any:
         ended = accounts.end_sessions(session, person.name, services.wall_clock.now(), but=person.session)
         if ended:
             services.engine.note_in_journal(session, person.name, "session_revoked", person.name, sessions_ended=ended)
-    flash("This is your only session now." if ended else "There was no other session.")
+    flash(_("This is your only session now.") if ended else _("There was no other session."))
     return redirect(url_for("pages.account"), 303)

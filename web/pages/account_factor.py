@@ -16,6 +16,7 @@ from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.reauth import check_again
 from web.services import current_services
+from web.texts import _
 
 
 def register(pages: Blueprint) -> None:
@@ -49,7 +50,7 @@ def confirm() -> Any:
         if codes:
             services.engine.note_in_journal(session, person.name, "second_factor_on", person.name)
     if codes is None:
-        return _page({"code": "This is not the code that the app shows now. Try the next one."}, 422)
+        return _page({"code": _("This is not the code that the app shows now. Try the next one.")}, 422)
     return make_response(page_of("recovery_codes.html", section="account", codes=codes))
 
 
@@ -63,7 +64,7 @@ def turn_off() -> Any:
         office = Administration(services.engine, session, person.actor, services.wall_clock)
         office.take_second_factor(person.name)
     send_notices(person.actor, office.notices)
-    flash("Your second factor is off. The password alone signs you in.")
+    flash(_("Your second factor is off. The password alone signs you in."))
     return redirect(url_for("pages.account"), 303)
 
 

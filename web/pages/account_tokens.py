@@ -11,6 +11,7 @@ from web.pages.account import again, page
 from web.pages.shell import me
 from web.permissions import permission
 from web.services import current_services
+from web.texts import _
 
 _LONGEST_LABEL = 80
 
@@ -29,11 +30,11 @@ def make() -> Any:
     days = request.form.get("days", type=int)
     typed = {"label": label, "scopes": scopes, "days": days}
     if not label or len(label) > _LONGEST_LABEL or not label.isprintable():
-        return _wrong(typed, "label", f"Give it a name of 1 to {_LONGEST_LABEL} characters.")
+        return _wrong(typed, "label", _("Give it a name of 1 to %(most)s characters.", most=_LONGEST_LABEL))
     if not scopes:
-        return _wrong(typed, "scope", "Choose what it may be used for.")
+        return _wrong(typed, "scope", _("Choose what it may be used for."))
     if days not in accounts.DAYS:
-        return _wrong(typed, "days", "Choose one of these.")
+        return _wrong(typed, "days", _("Choose one of these."))
     if wrong := again("token", typed):
         return wrong
     with services.engine.transaction() as session:
@@ -55,7 +56,7 @@ def revoke(token_id: str) -> Any:
             services.engine.note_in_journal(
                 session, person.name, "token_revoked", person.name, label=label, token=token_id
             )
-    flash("The token works no longer." if label is not None else "This token had ended already.")
+    flash(_("The token works no longer.") if label is not None else _("This token had ended already."))
     return redirect(url_for("pages.account"), 303)
 
 

@@ -8,41 +8,52 @@ from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, request
+from markupsafe import Markup
 
 from engine.journal import JournalView
 from web import accounts
 from web.pages.shell import page_of, times, who, word
 from web.permissions import ROLES, permission
 from web.services import current_services
+from web.text import bdi
+from web.texts import N_, _
 
 _PER_PAGE = 50
 _FIELDS = {
-    "display_name": "name", "email": "e-mail address", "teams": "teams", "active": "may sign in", "title": "title",
-    "roles": "roles", "from": "from", "until": "until", "stand_in": "stand-in",
+    "display_name": N_("name"), "email": N_("e-mail address"), "teams": N_("teams"), "active": N_("may sign in"),
+    "title": N_("title"), "roles": N_("roles"), "from": N_("from"), "until": N_("until"), "stand_in": N_("stand-in"),
+    "left": N_("left"),
+}  # fmt: skip
+_DETAILS = {
+    "sessions_ended": N_("sessions ended"), "to": N_("to"), "by": N_("by"), "reason": N_("reason"),
+    "label": N_("label"), "scopes": N_("scopes"), "days": N_("days"), "token": N_("token"), "team": N_("team"),
+    "starts_at": N_("starts at"), "ends_at": N_("ends at"), "gates": N_("gates"), "most": N_("most"),
+    "delegation": N_("delegation"), "element": N_("element"), "task": N_("task"), "alarm": N_("alarm"),
+    "raised_by": N_("raised by"), "note": N_("note"),
 }  # fmt: skip
 _WORDS = {
-    "user_added": "added {subject}",
-    "user_changed": "changed {subject}",
-    "team_added": "added the team {subject}",
-    "team_changed": "changed the team {subject}",
-    "invited": "invited {subject} by mail",
-    "reset_sent": "sent {subject} a link for a new password",
-    "invitation_not_sent": "could not send the invitation to {subject}",
-    "reset_not_sent": "could not send {subject} the link for a new password",
-    "notice_not_sent": "could not tell {subject} by mail what was changed",
-    "away": "said when {subject} is away",
-    "session_revoked": "ended sessions of {subject}",
-    "password_changed": "set a new password for {subject}",
-    "second_factor_on": "switched the second factor on for {subject}",
-    "second_factor_off": "took the second factor of {subject} away",
-    "token_created": "made an API token for {subject}",
-    "recovery_code_used": "used a recovery code of {subject}",
-    "token_revoked": "revoked an API token of {subject}",
-    "delegated": "let somebody sign for {subject}",
-    "delegation_revoked": "took back who signs for {subject}",
-    "gate_overridden": "opened a gate of {subject} in an emergency",
-    "alarm_acknowledged": "looked at the emergency in {subject}",
-    "bulk_refused": "asked to sign too many gates at once",
+    "user_added": N_("%(who)s added %(subject)s"),
+    "user_changed": N_("%(who)s changed %(subject)s"),
+    "team_added": N_("%(who)s added the team %(subject)s"),
+    "team_changed": N_("%(who)s changed the team %(subject)s"),
+    "invited": N_("%(who)s invited %(subject)s by mail"),
+    "reset_sent": N_("%(who)s sent %(subject)s a link for a new password"),
+    "invitation_not_sent": N_("%(who)s could not send the invitation to %(subject)s"),
+    "reset_not_sent": N_("%(who)s could not send %(subject)s the link for a new password"),
+    "notice_not_sent": N_("%(who)s could not tell %(subject)s by mail what was changed"),
+    "away": N_("%(who)s said when %(subject)s is away"),
+    "session_revoked": N_("%(who)s ended sessions of %(subject)s"),
+    "password_changed": N_("%(who)s set a new password for %(subject)s"),
+    "second_factor_on": N_("%(who)s switched the second factor on for %(subject)s"),
+    "second_factor_off": N_("%(who)s took the second factor of %(subject)s away"),
+    "token_created": N_("%(who)s made an API token for %(subject)s"),
+    "recovery_code_used": N_("%(who)s used a recovery code of %(subject)s"),
+    "token_revoked": N_("%(who)s revoked an API token of %(subject)s"),
+    "delegated": N_("%(who)s let somebody sign for %(subject)s"),
+    "delegation_revoked": N_("%(who)s took back who signs for %(subject)s"),
+    "gate_overridden": N_("%(who)s opened a gate of %(subject)s in an emergency"),
+    "alarm_acknowledged": N_("%(who)s looked at the emergency in %(subject)s"),
+    "bulk_refused": N_("%(who)s asked to sign too many gates at once"),
 }
 
 
@@ -52,8 +63,7 @@ class Line:
 
     seq: int
     at: datetime
-    who: str
-    text: str
+    text: Markup
     changes: tuple[str, ...]
 
 
@@ -81,9 +91,9 @@ def lines(entries: Iterable[JournalView]) -> tuple[Line, ...]:
 def _line(entry: JournalView) -> Line:
     team = entry.subject.removeprefix("team:")
     subject = word(team) if team != entry.subject else who(entry.subject)
-    words = _WORDS.get(entry.kind, entry.kind.replace("_", " ") + ": {subject}")
-    return Line(entry.seq, entry.at, who(entry.actor), words.format(subject=subject),
-                _changes(entry.before, entry.after) + _details(entry.detail))
+    text = Markup(_(_WORDS.get(entry.kind, "%(who)s %(kind)s: %(subject)s")))  # noqa: S704 - our own text
+    said = text % {"who": bdi(who(entry.actor)), "kind": entry.kind.replace("_", " "), "subject": subject}
+    return Line(entry.seq, entry.at, said, _changes(entry.before, entry.after) + _details(entry.detail))
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
@@ -92,7 +102,8 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, 
     found = []
     for name in names:
         now, then = _value(name, after.get(name)), _value(name, before.get(name))
-        found.append(f"{_FIELDS.get(name, name)}: " + (f"{then} → {now}" if name in before else now))
+        field = _(_FIELDS[name]) if name in _FIELDS else name
+        found.append(_named(field, _("%(was)s → %(now)s", was=then, now=now) if name in before else now))
     return tuple(found)
 
 
@@ -102,14 +113,23 @@ def _order(name: str) -> tuple[int, str]:
 
 
 def _details(detail: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(f"{name.replace('_', ' ')}: {_value(name, value)}" for name, value in detail.items())
+    words = {name: _(_DETAILS[name]) if name in _DETAILS else name.replace("_", " ") for name in detail}
+    return tuple(_named(words[name], _value(name, value)) for name, value in detail.items())
+
+
+def _named(name: str, value: str) -> str:
+    return _("%(name)s: %(value)s", name=name, value=value)
 
 
 def _value(name: str, value: Any) -> str:
     if value is None or value == []:
-        return "none"
+        return _("none")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if isinstance(value, list):
-        return ", ".join(ROLES.get(str(one), str(one)) if name == "roles" else word(one) for one in value)
+        return ", ".join(_role(str(one)) if name == "roles" else word(one) for one in value)
     return who(value) if name in ("stand_in", "to") else times().in_text(value)
+
+
+def _role(key: str) -> str:
+    return _(ROLES[key]) if key in ROLES else key

@@ -20,6 +20,7 @@ from web.pages.shell import page_of
 from web.pages.sign_in import limited
 from web.permissions import PUBLIC, permission
 from web.services import Services, current_services
+from web.texts import _
 
 log = structlog.get_logger("links")
 FORGOT = "5 per 15 minutes"
@@ -64,7 +65,7 @@ def done(kind: Kind, secret: str) -> Any:
         return _form(kind, secret)
     fault = password_fault(password, name, demo=services.settings.demo)
     if fault is None and password != request.form.get("again", "")[:1000]:
-        fault = "The two are not the same. Type the password again."
+        fault = _("The two are not the same. Type the password again.")
     if fault:
         return _form(kind, secret, fault)
     with services.engine.transaction() as session:
@@ -72,7 +73,7 @@ def done(kind: Kind, secret: str) -> Any:
         if office.set_password(secret[:200], kind, password) is None:
             return _form(kind, secret)
     send_notices(SYSTEM, office.notices)
-    flash("Your password is set. Sign in with it.")
+    flash(_("Your password is set. Sign in with it."))
     return redirect(url_for("pages.sign_in"), 303)
 
 
@@ -101,6 +102,6 @@ def _send_if_known(services: Services, typed: str) -> None:
     with services.engine.reading() as session:
         user = person_meant(session, typed)
     if user is not None:
-        _, failed = Letters(services.engine, services.ports, SYSTEM, services.wall_clock).send(user.name, "reset")
+        _email, failed = Letters(services.engine, services.ports, SYSTEM, services.wall_clock).send(user.name, "reset")
         if failed:
             log.warning("a link for a new password could not be sent", person=user.name, reason=failed)

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from web import accounts
 from web.accounts import AccountError
 from web.accounts.administration import Administration
-from web.accounts.away import is_away
 from web.accounts.letters import Letters
 from web.accounts.links import Kind
 from web.accounts.second_factor import has_second_factor
@@ -21,9 +20,12 @@ from web.accounts.tables import SignIn
 from web.accounts.teams import roles_of
 from web.pages.journal import lines
 from web.pages.notices import send_notices
+from web.pages.shell import away as gone
 from web.pages.shell import last_day, me, page_of, searched, times
+from web.pages.shell import who as shown
 from web.permissions import WORDS, allowed, permission
 from web.services import current_services
+from web.texts import _
 
 
 def register(pages: Blueprint) -> None:
@@ -77,7 +79,7 @@ def add_person() -> Any:
     name = form.get("name", "").strip().lower()
     try:
         if not form.get("email", "").strip():
-            raise AccountError("The invitation goes to this address. Give one.", "email")
+            raise AccountError(_("The invitation goes to this address. Give one."), "email")
         with services.engine.transaction() as session:
             _office(session).add(
                 name, form.get("display_name", "")[:500], form.getlist("teams"), email=form.get("email")
@@ -111,13 +113,39 @@ def _person(name: str, typed: Mapping[str, Any] | None = None, errors: Mapping[s
     body = page_of(
         "person.html", section="people", user=user, teams=teams, choices=_choices(), colleagues=colleagues,
         factor=factor, last=last,
-        may=[words for key, words in WORDS.items() if user.active and allowed(roles, key)],
+        may=[_(words) for key, words in WORDS.items() if user.active and allowed(roles, key)],
+        state=_state(user, now),
         lines=lines(services.engine.journal(subject=name, limit=20).items) if who.may("journal.read") else (),
-        is_away=is_away(user, now), planned=user.away_from is not None and user.away_from > now, last_day=last_day,
+        planned=_is_planned(user, now),
         first=_typed_day(user.away_from), last_one=_typed_day(last_day(user.away_until) if user.away_until else None),
         typed=typed or {}, errors=errors or {},
     )  # fmt: skip
     return make_response(body, 422 if errors else 200)
+
+
+def _is_planned(user: accounts.User, now: datetime) -> bool:
+    """Whether an absence lies ahead."""
+    return user.away_from is not None and user.away_from > now
+
+
+def _state(user: accounts.User, now: datetime) -> str:
+    """`active, away until 3 Dec; Mei Tan stands in`."""
+    state = _("active") if user.active else _("may not sign in")
+    absence = _planned(user) if _is_planned(user, now) else gone(user.name)
+    if not absence:
+        return state
+    if user.stand_in:
+        return _("%(state)s, %(absence)s; %(person)s stands in", state=state, absence=absence,
+                 person=shown(user.stand_in))  # fmt: skip
+    return _("%(state)s, %(absence)s", state=state, absence=absence)
+
+
+def _planned(user: accounts.User) -> str:
+    assert user.away_from is not None
+    first = times().day(user.away_from)
+    if user.away_until is None:
+        return _("will be away from %(first)s", first=first)
+    return _("will be away from %(first)s until %(last)s", first=first, last=times().day(last_day(user.away_until)))
 
 
 @permission("people.write")
@@ -135,7 +163,7 @@ def change_person(name: str) -> Any:
     except AccountError as error:
         return _person(name, given, {error.field or "active": str(error)})
     send_notices(office.by, office.notices)
-    flash("Saved.")
+    flash(_("Saved."))
     return redirect(url_for("pages.person", name=name), 303)
 
 
@@ -155,9 +183,9 @@ def _send(name: str, kind: Kind) -> None:
         flash(str(error), "bad")
         return
     if failed:
-        flash(f"The mail to {email} could not be sent: {failed} Try again.", "bad")
+        flash(_("The mail to %(address)s could not be sent: %(why)s Try again.", address=email, why=failed), "bad")
     else:
-        flash(f"A mail with a link was sent to {email}.")
+        flash(_("A mail with a link was sent to %(address)s.", address=email))
 
 
 @permission("people.write")
@@ -167,7 +195,7 @@ def sign_out_person(name: str) -> Any:
         if accounts.find_user(session, name) is None:
             abort(404)
         ended = _office(session).end_sessions(name)
-    flash("Signed out everywhere." if ended else "There was no session.")
+    flash(_("Signed out everywhere.") if ended else _("There was no session."))
     return redirect(url_for("pages.person", name=name), 303)
 
 
@@ -184,7 +212,7 @@ def drop_second_factor(name: str) -> Any:
         taken = office.take_second_factor(name)
     if taken:
         send_notices(office.by, office.notices)
-        flash("The second factor was taken away. The password alone is asked for now.")
+        flash(_("The second factor was taken away. The password alone is asked for now."))
     return redirect(url_for("pages.person", name=name), 303)
 
 
@@ -202,7 +230,7 @@ def away(name: str) -> Any:
             _office(session).away(name, since, until, form.get("stand_in") or None, keep_tasks="keep" in form)
     except AccountError as error:
         return _person(name, form.to_dict(), {error.field: str(error)})
-    flash("Noted: there again." if back else "Noted: away.")
+    flash(_("Noted: there again.") if back else _("Noted: away."))
     return redirect(url_for("pages.person", name=name), 303)
 
 
@@ -213,7 +241,7 @@ def _day(typed: str, field: str, *, end: bool = False) -> datetime | None:
     try:
         day = times().read_day(typed[:40])
     except ValueError:
-        raise AccountError("This is no date.", field) from None
+        raise AccountError(_("This is no date."), field) from None
     return times().day_end(day) if end else times().day_start(day)
 
 

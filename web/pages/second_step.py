@@ -13,6 +13,7 @@ from web.auth import safe_next, sign_in
 from web.permissions import PUBLIC, permission
 from web.reauth import check_code
 from web.services import current_services
+from web.texts import _
 
 _HALF = "half"
 _LASTS = timedelta(minutes=5)
@@ -57,7 +58,7 @@ def take() -> Any:
         return redirect(url_for("pages.sign_in", next=target), 303)
     code = request.form.get("code", "")
     if not code.strip():
-        return _page(target, problem="Enter a code", status=422)
+        return _page(target, problem=_("Enter a code"), status=422)
     checked = check_code(current_services(), name, code)
     if checked.how is None:
         return _page(target, problem=checked.errors["code"], status=429 if checked.wait else 422)

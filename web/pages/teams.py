@@ -14,6 +14,7 @@ from web.accounts.teams import SHIPPED
 from web.pages.shell import me, page_of
 from web.permissions import PERMISSIONS, ROLES, WORDS, permission
 from web.services import current_services
+from web.texts import _
 
 
 def register(pages: Blueprint) -> None:
@@ -38,7 +39,7 @@ def _teams(typed: Mapping[str, Any], errors: Mapping[str, str]) -> Response:
         "teams.html", section="people", teams=there.values(), typed=typed, errors=errors, roles=_roles(),
         people={key: [user.display_name for user in people if key in user.teams] for key in there},
         may={
-            role: [words for key, words in WORDS.items() if role in PERMISSIONS[key] and key not in of_all]
+            role: [_(words) for key, words in WORDS.items() if role in PERMISSIONS[key] and key not in of_all]
             for role in _roles()
         },
     )  # fmt: skip
@@ -46,7 +47,7 @@ def _teams(typed: Mapping[str, Any], errors: Mapping[str, str]) -> Response:
 
 
 def _roles() -> dict[str, str]:
-    return {role: title for role, title in ROLES.items() if role != "staff"}
+    return {role: _(title) for role, title in ROLES.items() if role != "staff"}
 
 
 @permission("people.write")
@@ -61,7 +62,7 @@ def add_team() -> Any:
     except AccountError as error:
         typed = {**form.to_dict(), "roles": form.getlist("roles")}
         return _teams(typed, {error.field or "key": str(error)})
-    flash("The team is there. Put people into it, then diagrams can give it tasks.")
+    flash(_("The team is there. Put people into it, then diagrams can give it tasks."))
     return redirect(url_for("pages.teams"), 303)
 
 
@@ -94,5 +95,5 @@ def change_team(key: str) -> Any:
             )
     except AccountError as error:
         return _team(key, {**form.to_dict(), **more}, {error.field or "title": str(error)})
-    flash("Saved.")
+    flash(_("Saved."))
     return redirect(url_for("pages.teams"), 303)
