@@ -63,3 +63,13 @@ def test_every_text_of_the_approvers_pages_is_in_the_catalogue(world: World, wra
     company = names(world) | SAID | ENGINE
     found = {said: left for said, page in seen.items() if (left := unmarked(page.tree, company))}
     assert found == {}
+
+
+def test_what_a_signature_failed_by_is_kept_in_english(world: World, wrapped: None) -> None:
+    """The history reads the same for everybody; the page says it in the reader's language."""
+    order, task = order_at_gate(world)
+
+    page = decides(visitor(world, "stock-approver"), task, decision="approve", password="wrong")
+
+    assert "⟦This is not your password.⟧" in page.text
+    assert world.engine.history(order)[-1].detail["why"] == "This is not your password."
