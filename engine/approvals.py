@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from engine.codec import digest, pack, unpack
 from engine.commands import Commands, sentence
 from engine.definitions import Element
+from engine.delegations import Lent
 from engine.errors import (
     AlreadyDecided,
     Conflict,
@@ -42,7 +43,7 @@ from engine.signing import (
 )
 from engine.store.tables import Job, Signature, Task
 from engine.unit import Unit
-from engine.views import SYSTEM, Actor, Approval, Decision, TaskView
+from engine.views import SYSTEM, Actor, Amount, Approval, Decision, TaskView
 from handlers.contract import FieldError, WaybillError
 
 MOST_AT_ONCE = 20
@@ -133,8 +134,8 @@ class Approvals(Commands):
     ) -> tuple[TaskView, int, int]:
         unit, row, element = self._gate(tx, task_id, actor)
         worked = workers(tx, unit, element)
-        lends = self.right_to_sign(tx, row, actor, worked)
-        principal, whose = (lends.name, lends.printed_name) if lends is not None else (None, None)
+        lent = self.right_to_sign(tx, row, actor, worked, lambda: self.worth(element, self.submission(unit, element)))
+        principal, whose = (lent.by.name, lent.by.printed_name) if lent is not None else (None, None)
         check_open(row)
         reason = blocked_reason(worked, actor)
         if reason:
@@ -254,6 +255,12 @@ class Approvals(Commands):
         )
         return found
 
+    def worth(self, gate: Element, submission: Mapping[str, Any]) -> tuple[Amount, ...]:
+        """What a submission says that its order is worth, by the keys that its operation names."""
+        operation = self.registry.get(gate.properties.get("submission", ""))
+        said = (submission.get(key) for key in (operation.worth if operation is not None else ()))
+        return tuple(Amount(each["amount"], each["currency"]) for each in said if each is not None)
+
     def lacking_approval(self, unit: Unit, element: Element) -> str | None:
         """Why an element may not begin: a gate that it `requires` was not approved last, or what was signed there is
         not what would be signed now. Looks at the signatures, so no variable can stand for one."""
@@ -288,8 +295,9 @@ class Approvals(Commands):
         void = [s for s in here if s.void_at is not None or s.snapshot != snapshot]
         counts = [s for s in here if s not in void]
         done = workers(tx, unit, element)
-        blocked, lends = self._blocked(tx, row, counts, done, actor)
-        acts_for, whose = (lends.name, lends.printed_name) if lends is not None else (None, None)
+        worth = self.worth(element, submission)
+        blocked, lent = self._blocked(tx, row, counts, done, actor, worth)
+        acts_for, whose = (lent.by.name, lent.by.printed_name) if lent is not None else (None, None)
         names = unit.definition.step_names()
         decisions: tuple[Decision, ...] = ("approve", "send_back", "reject")
         return Approval(
@@ -302,6 +310,7 @@ class Approvals(Commands):
             void=tuple(signature_view(s, self.library.get(tx, s.version_id).version, void=why_void(s, submission))
                        for s in void),
             meanings={each: meaning(element, each, acts_for=whose) for each in decisions}, acts_for=acts_for,
+            up_to=lent.up_to if lent is not None else None, worth=worth,
             can_override=row.state == "open" and why_no_override(row, actor, done) is None,
         )
 
@@ -309,16 +318,16 @@ class Approvals(Commands):
         return signature_view(row, self.library.get(tx, row.version_id).version)
 
     def _blocked(
-        self, tx: Session, row: Task, here: Sequence[Signature], done: set[str], actor: Actor
-    ) -> tuple[str | None, Actor | None]:
+        self, tx: Session, row: Task, here: Sequence[Signature], done: set[str], actor: Actor, worth: Sequence[Amount]
+    ) -> tuple[str | None, Lent | None]:
         """Why the actor may not sign, if so; and for whom they would sign, if for another person."""
         if row.state != "open":
             return "This gate is decided.", None
         try:
-            lends = self.right_to_sign(tx, row, actor, done)
+            lent = self.right_to_sign(tx, row, actor, done, lambda: worth)
         except NotAnApprover as refusal:
             return str(refusal), None
-        return signed_by(here, actor.name, lends.name if lends else None) or blocked_reason(done, actor), lends
+        return signed_by(here, actor.name, lent.by.name if lent else None) or blocked_reason(done, actor), lent
 
 
 def signatures_of(tx: Session, task_id: str) -> list[Signature]:

@@ -1,13 +1,16 @@
 """Delegations: the right to sign, lent by one person to another; dated, scoped, revocable, and never passed on.
 
-A delegation says who may sign for whom, as whose team, which gates, from when to when. It gives nothing by itself:
-whether both people are active, still of the team, and free of work on the order is asked again at every signature.
+A delegation says who may sign for whom, as whose team, which gates, from when to when, and up to what amount. It gives
+nothing by itself: whether both people are active, still of the team, and free of work on the order is asked again at
+every signature.
 """
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -16,14 +19,24 @@ from sqlalchemy.orm import Session
 from engine.errors import Conflict, InvalidForm, NotAllowed, NotAnApprover, NotFound
 from engine.forms import text_fault
 from engine.journal import Journal
-from engine.rows import delegation_view
+from engine.rows import delegation_view, limit_of
 from engine.store.tables import Delegation, Instance, ProcessVersion, Task
-from engine.views import Actor, DelegationView, Gate, Signers
+from engine.views import Actor, Amount, DelegationView, Gate, Signers
 from handlers.contract import FieldError
 
 LONGEST = timedelta(days=90)
 LONGEST_REASON = 500
 """Characters."""
+MOST = 10**15
+"""The largest limit, in minor units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """A right to sign that somebody uses for another person."""
+
+    by: Actor
+    up_to: Amount | None
 
 
 class Delegations(Journal):
@@ -31,13 +44,14 @@ class Delegations(Journal):
 
     def delegate(
         self, actor: Actor, *, principal: str, to: str, team: str, gates: Sequence[str] = (), starts_at: datetime,
-        ends_at: datetime, reason: str,
+        ends_at: datetime, reason: str, up_to: Amount | None = None,
     ) -> DelegationView:
         """Lends the principal's right to sign as one of `team` to another person, from `starts_at` (now, when that has
         passed) until `ends_at`, at most 90 days.
 
-        `gates` are ids of gates that the team signs; none: all of them. Only the principal does that, or an
-        administrator for them. NotAllowed. InvalidForm names the field: principal, to, team, gates, ends_at, reason.
+        `gates` are ids of gates that the team signs; none: all of them. `up_to` is what an order may be worth at most.
+        Only the principal does that, or an administrator for them. NotAllowed. InvalidForm names the field: principal,
+        to, team, gates, ends_at, reason, up_to.
         """
         now = self.clock.now()
         starts = max(_in_utc(starts_at), now)
@@ -45,7 +59,7 @@ class Delegations(Journal):
         if actor.name != principal and not actor.is_administrator:
             raise NotAllowed("Only the person whose right it is delegates it, or an administrator for them.")
         with self.transaction() as tx:
-            faults = _faults(starts, ends, now, reason)
+            faults = [*_faults(starts, ends, now, reason), *_wrong_limit(up_to)]
             faults += self._wrong_people(tx, principal, to, team)
             if not faults:
                 faults += self._wrong_gates(tx, team, gates)
@@ -55,11 +69,13 @@ class Delegations(Journal):
                 id=str(uuid.uuid4()), principal=principal, delegate=to, team=team,
                 gates="\n".join(sorted(set(gates))), starts_at=starts, ends_at=ends, reason=reason.strip(),
                 made_by=actor.name, made_at=now, revoked_by=None, revoked_at=None,
+                limit_amount=up_to and up_to.amount, limit_currency=up_to and up_to.currency,
             )
             tx.add(row)
             self.note_in_journal(
                 tx, actor.name, "delegated", principal, delegation=row.id, to=to, team=team,
                 gates=sorted(set(gates)), starts_at=starts.isoformat(), ends_at=ends.isoformat(), reason=row.reason,
+                **({"up_to": asdict(up_to)} if up_to else {}),
             )
             return delegation_view(row, now)
 
@@ -202,37 +218,43 @@ class Delegations(Journal):
                 return NotFound(f"You do not sign for {name} {when}: the delegation {why}.")
         return NotFound("There is no such task for you.")
 
-    def right_to_sign(self, session: Session, row: Task, actor: Actor, worked: set[str]) -> Actor | None:
-        """In whose place an actor signs a gate: None when in their own right, else the principal.
+    def right_to_sign(
+        self, session: Session, row: Task, actor: Actor, worked: set[str], worth: Callable[[], Sequence[Amount]]
+    ) -> Lent | None:
+        """In whose place an actor signs a gate: None when in their own right.
 
-        `worked` are the people who may not sign because they worked on the order. NotAnApprover when there is no right
-        at all: with a delegation that cannot be used, it says why.
+        `worked` are the people who may not sign because they worked on the order, `worth` tells what the order is
+        worth. NotAnApprover when there is no right at all: with a delegation that cannot be used, it says
+        why.
         """
         if row.team in actor.teams:
             return None
-        plain = NotAnApprover(f"Only {row.team.replace('-', ' ')} sign this gate.")
+        refused = NotAnApprover(f"Only {row.team.replace('-', ' ')} sign this gate.")
         if actor.sees_all or self.directory is None:
-            raise plain
-        refusals = [plain]
+            raise refused
         for each in self.lent_to(session, actor.name):
-            if not covers(each, row):
-                continue
-            lends = self.person(session, each.principal)
-            why = self._unusable(session, each, lends, worked)
-            if why is None:
-                return lends
-            refusals.append(NotAnApprover(why))
-        raise refusals[-1]
+            if covers(each, row):
+                try:
+                    return self._use(session, each, worked, worth)
+                except NotAnApprover as why:
+                    refused = why
+        raise refused
 
-    def _unusable(self, session: Session, row: Delegation, lends: Actor | None, worked: set[str]) -> str | None:
-        takes = self.person(session, row.delegate)
+    def _use(
+        self, session: Session, row: Delegation, worked: set[str], worth: Callable[[], Sequence[Amount]]
+    ) -> Lent:
+        """The right that a delegation gives to a signature now. NotAnApprover says why it gives none."""
+        lends, takes = self.person(session, row.principal), self.person(session, row.delegate)
         if lends is None or row.team not in lends.teams:
-            return f"{row.principal} may not sign this gate any more, so nobody can sign for them."
+            raise NotAnApprover(f"{row.principal} may not sign this gate any more, so nobody can sign for them.")
         if takes is None or takes.sees_all:
-            return "You may not sign for others any more."
+            raise NotAnApprover("You may not sign for others any more.")
         if row.principal in worked:
-            return f"{lends.printed_name} worked on this order, so nobody can sign it for them."
-        return None
+            raise NotAnApprover(f"{lends.printed_name} worked on this order, so nobody can sign it for them.")
+        limit = limit_of(row)
+        if limit is not None and not limit.covers(worth()):
+            raise NotAnApprover(f"This order is above the amount up to which you sign for {lends.printed_name}.")
+        return Lent(lends, limit)
 
 
 def covers(delegation: Delegation, row: Task) -> bool:
@@ -250,6 +272,16 @@ def covered(delegation: Delegation) -> ColumnElement[bool]:
 
 def _in_utc(at: datetime) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _wrong_limit(limit: Amount | None) -> list[FieldError]:
+    if limit is None:
+        return []
+    if not 0 < limit.amount <= MOST:
+        return [FieldError("/up_to/amount", "Enter an amount above zero, or none for no limit.")]
+    if not re.fullmatch("[A-Z]{3}", limit.currency):
+        return [FieldError("/up_to/currency", "Give an ISO 4217 code such as USD.")]
+    return []
 
 
 def _faults(starts: datetime, ends: datetime, now: datetime, reason: str) -> list[FieldError]:

@@ -11,6 +11,7 @@ from engine.errors import DraftChanged, InvalidForm
 from engine.store.tables import Alarm, Delegation, Instance, Job, Signature, Task
 from engine.views import (
     AlarmView,
+    Amount,
     Decision,
     DelegationState,
     DelegationView,
@@ -85,8 +86,15 @@ def delegation_view(row: Delegation, at: datetime) -> DelegationView:
         state = "ended"
     return DelegationView(
         row.id, row.principal, row.delegate, row.team, tuple(row.gates.split()), row.starts_at, row.ends_at,
-        row.reason, row.made_by, row.made_at, row.revoked_by, row.revoked_at, state,
+        row.reason, row.made_by, row.made_at, row.revoked_by, row.revoked_at, state, limit_of(row),
     )
+
+
+def limit_of(row: Delegation) -> Amount | None:
+    """Up to what amount a delegation holds."""
+    if row.limit_amount is None or row.limit_currency is None:
+        return None
+    return Amount(row.limit_amount, row.limit_currency)
 
 
 def alarm_view(row: Alarm) -> AlarmView:

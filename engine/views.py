@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
@@ -139,6 +139,18 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
+class Amount:
+    """Money, in minor units of its ISO 4217 currency."""
+
+    amount: int
+    currency: str
+
+    def covers(self, worth: Sequence[Amount]) -> bool:
+        """Whether none of these is more. What is in another currency, or unknown (none at all), is not covered."""
+        return bool(worth) and all(each.currency == self.currency and each.amount <= self.amount for each in worth)
+
+
+@dataclass(frozen=True, slots=True)
 class DelegationView:
     """One person's right to sign, lent to another for a time."""
 
@@ -160,6 +172,8 @@ class DelegationView:
     revoked_at: datetime | None
     state: DelegationState
     """At the time it was read."""
+    up_to: Amount | None = None
+    """What an order may be worth at most; None: anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +253,10 @@ class Approval:
     """The sentence that is signed, by decision."""
     acts_for: str | None = None
     """For whom the caller would sign, under a delegation; None: in their own right, or not at all."""
+    up_to: Amount | None = None
+    """What an order may be worth at most for the caller to sign it for that person; None: anything."""
+    worth: tuple[Amount, ...] = ()
+    """What the submission says that the order is worth; each is compared with such a limit."""
     can_override: bool = False
     """Whether the caller may open the gate in an emergency."""
 

@@ -293,13 +293,17 @@ Kind = Literal["transactional", "external"]
 Values = frozenset[Any] | str | None
 """The values that a key can have, or their kind (`string`, `number`, `boolean`); None where neither can be said."""
 _declared: dict[str, Callable[..., Any] | type[External]] = {}
-_promises: dict[str, tuple[Mapping[str, Values] | None, frozenset[str] | None, frozenset[str], tuple[str, ...]]] = {}
-_NOTHING = (None, None, frozenset[str](), tuple[str, ...]())
+_Promises = tuple[
+    Mapping[str, Values] | None, frozenset[str] | None, frozenset[str], tuple[str, ...], tuple[str, ...]
+]
+_promises: dict[str, _Promises] = {}
+_NOTHING: _Promises = (None, None, frozenset(), (), ())
 
 
 def operation(
     name: str, *, gives: Collection[str] | Mapping[str, Collection[Any] | str | None] | None = None,
     refuses: Collection[str] | None = None, reads: Collection[str] = (), takes: Collection[str] = (),
+    worth: Collection[str] = (),
 ) -> Callable[[T], T]:
     """Registers a function (transactional) or an `External` subclass under the name that the diagram uses.
 
@@ -307,6 +311,9 @@ def operation(
     codes it may refuse with, `reads` the variables that it looks up under a fixed name if they are there, `takes` the
     fields of the form that it reads, those that may be missing with a question mark. A diagram that reads another key,
     catches no such refusal or has no such field is told so before it is deployed. None: not known, nothing is said.
+
+    `worth`, of what composes a submission: its keys, as far as they are there, with amounts (`{"amount", "currency"}`)
+    none of which may be above the amount up to which somebody signs for another person.
     """
     keys = None if gives is None else {
         key: values if values is None or isinstance(values, str) else frozenset(values)
@@ -317,7 +324,8 @@ def operation(
         if name in _declared and _declared[name] is not target:
             raise ValueError(f"operation {name!r} is declared twice")
         _declared[name] = target
-        _promises[name] = keys, None if refuses is None else frozenset(refuses), frozenset(reads), tuple(takes)
+        refusals = None if refuses is None else frozenset(refuses)
+        _promises[name] = keys, refusals, frozenset(reads), tuple(takes), tuple(worth)
         return target
 
     return declare
@@ -352,6 +360,8 @@ class Operation:
     """The variables that it looks up under a fixed name, if they are there."""
     takes: tuple[str, ...] = ()
     """The fields that it reads of the form it is given; those with a question mark may be missing."""
+    worth: tuple[str, ...] = ()
+    """The keys of a submission that say what it is about is worth."""
 
     @property
     def retry(self) -> RetryPolicy:

@@ -204,7 +204,7 @@ def _stock_fact(line: OrderLine, level: StockLevel) -> Fact:
 # --- gate 5 ----------------------------------------------------------------------------------------------------------
 
 
-@operation("inventory.submission")
+@operation("inventory.submission", worth=("value", "value_together"))
 def submission(call: Call) -> Mapping[str, Any]:
     """What the approver of the reservation signs: what was ordered and what is set aside for it, from where.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from handlers.contract import UtcTime
@@ -204,6 +204,9 @@ class Delegation(Base):
     made_at: Mapped[datetime]
     revoked_by: Mapped[str | None] = mapped_column(String(80))
     revoked_at: Mapped[datetime | None]
+    limit_amount: Mapped[int | None] = mapped_column(BigInteger)
+    """What an order may be worth at most, in minor units; None: anything."""
+    limit_currency: Mapped[str | None] = mapped_column(String(3))
 
 
 class Alarm(Base):
@@ -301,6 +304,9 @@ class Message(Base):
     )
 
 
+_REFUSED = text("kind = 'signature_refused'")
+
+
 class Event(Base):
     """One line of an instance's history, chained by hash."""
 
@@ -318,6 +324,9 @@ class Event(Base):
     """Canonical JSON of detail, before and after."""
     previous: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
+    __table_args__ = (
+        Index("event_refused", "at", "actor", sqlite_where=_REFUSED, postgresql_where=_REFUSED),
+    )
 
 
 class JournalEntry(Base):

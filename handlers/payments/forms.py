@@ -122,7 +122,7 @@ def refund_form(call: Call) -> FormContext:
 # --- gate 8 ----------------------------------------------------------------------------------------------------------
 
 
-@operation("payment.submission")
+@operation("payment.submission", worth=("total", "value_together"))
 def submission(call: Call) -> Mapping[str, Any]:
     """What the approver of the payment signs: the invoice and the money that came for it.
 

@@ -29,7 +29,7 @@ from engine.errors import (
     StaleSnapshot,
 )
 from engine.store.tables import Instance, Signature
-from engine.views import Actor, Approval, DelegationView, EventView
+from engine.views import Actor, Amount, Approval, DelegationView, EventView
 from handlers.archive import so_far
 from handlers.documents import Renderer
 from handlers.tables import Order
@@ -566,6 +566,54 @@ class Test12Delegation:
         with pytest.raises(AlreadyDecided):
             sign(second, HELENA)
         assert sign(second, RAVI)[1:] == (2, 2)
+
+    @pytest.mark.parametrize(("limit", "below"), [
+        (Amount(349_000, "USD"), True), (Amount(348_999, "USD"), False), (Amount(900_000, "EUR"), False),
+    ], ids=["at the amount", "a cent below", "another currency"])
+    def test_it_may_have_an_upper_amount(self, shop: Shop, limit: Amount, below: bool) -> None:
+        order = shop.places_order(**HALF)
+        lends(shop, up_to=limit)
+        page = read(order, GRACE)
+        assert shop.engine.journal().items[0].detail["up_to"] == {"amount": limit.amount, "currency": limit.currency}
+
+        if below:
+            assert (page.blocked, page.up_to) == (None, limit)
+            assert sign(order, GRACE)[1:] == (1, 1)
+            return
+        why = "This order is above the amount up to which you sign for Helena Brandt."
+        assert page.blocked == why
+        for decision in ("approve", "reject", "send_back"):
+            with pytest.raises(NotAnApprover, match=why):
+                sign(order, GRACE, decision=decision, comment="No.")
+        assert [e.detail["why"] for e in events(order, "signature_refused")] == [why] * 3
+        lends(shop, reason="Without a limit")
+        assert sign(order, GRACE)[1:] == (1, 1), "another delegation covers it"
+
+    def test_what_is_ordered_together_counts_against_that_amount(self, shop: Shop) -> None:
+        shop.places_order(**HALF)
+        order = shop.places_order(**HALF)
+        lends(shop, up_to=Amount(400_000, "USD"))
+
+        with pytest.raises(NotAnApprover, match="above the amount"):
+            sign(order, GRACE)
+
+    def test_at_the_payment_the_invoice_counts(self, shop: Shop) -> None:
+        """Tax is part of it."""
+        order = shop.places_order(**HALF).goes_to(PAYMENT)
+        total = order.variables["invoice"]["total"]
+        assert total > 349_000
+        to = {"by": GRACE, "principal": "payment-approver", "to": "stock-approver", "team": "payment-approvers"}
+        lends(shop, **to, up_to=Amount(total - 1, "USD"))
+        assert read(order, HELENA, PAYMENT).blocked is not None
+        lends(shop, **to, up_to=Amount(total, "USD"))
+        assert read(order, HELENA, PAYMENT).blocked == "You worked on this order, so another person must sign it."
+
+    def test_an_amount_that_is_none_is_refused(self, shop: Shop) -> None:
+        for wrong, field in ((Amount(0, "USD"), "/up_to/amount"), (Amount(10**16, "USD"), "/up_to/amount"),
+                             (Amount(1, "usd"), "/up_to/currency")):
+            with pytest.raises(InvalidForm) as refused:
+                lends(shop, up_to=wrong)
+            assert [each.field for each in refused.value.errors] == [field]
 
 
 class Test13NeverByTime:

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from engine.views import Actor
 from tests.web.api_world import World
 from tests.web.sqlcount import statements
 from tests.web.test_pages_gates import decides, order_at_gate
 from tests.web.visitor import visitor
-from web.access_review import review
+from web.access_review import refused_attempts, review
 from web.accounts.administration import Administration
 from web.pages.access_review import harmless
 
@@ -35,6 +36,23 @@ def could(world: World, at: datetime | None = None, gate: str = GATE) -> set[str
     """Who could sign the gate, by name; with whom they would sign for."""
     found = review(world.engine, at).rights
     return {r.display_name + (f" for {r.lent_by}" if r.lent_by else "") for r in found if r.element == gate}
+
+
+def test_refused_attempts_are_found_by_an_index(each_world: World) -> None:
+    """However long the histories of all orders are, their lines are not read."""
+    now = each_world.clock.now()
+    with each_world.database.read() as session:
+        statement = refused_attempts(now - timedelta(days=90), now).compile(session.get_bind())
+        explain = "EXPLAIN QUERY PLAN " if each_world.database.is_sqlite else "EXPLAIN "
+        if not each_world.database.is_sqlite:
+            session.execute(text("SET LOCAL enable_seqscan = off"))
+        given = {name: str(value) for name, value in statement.construct_params().items()}
+        values = given if statement.positiontup is None else tuple(given[name] for name in statement.positiontup)
+        plan = "\n".join(str(row) for row in session.connection().exec_driver_sql(f"{explain}{statement}", values))
+
+    assert "event_refused" in plan
+    assert "SCAN event" not in plan
+    assert "Seq Scan" not in plan
 
 
 def test_each_moment_is_answered_as_it_was(each_world: World) -> None:

@@ -200,6 +200,21 @@ def test_a_delegation_is_made_used_and_revoked(each_world: World) -> None:
     assert together(each_world, later, who="payment-approver").json["items"][0]["status"] == 404
 
 
+def test_a_delegation_with_an_upper_amount_says_so_and_holds_below_it(each_world: World) -> None:
+    limit = {"amount": 100, "currency": "USD"}
+    made = each_world.of(WHO).post("/delegations", terms(each_world, up_to=limit))
+    assert (made.status_code, made.json["up_to"]) == (201, limit)
+    task = gate(each_world)
+
+    refused = together(each_world, task, who="payment-approver").json["items"][0]
+
+    assert (refused["status"], refused["problem"]["detail"]) == (
+        403, "This order is above the amount up to which you sign for Helena Brandt."
+    )
+    review = each_world.of("owner").get("/access-review").json["rights"]
+    assert [right["up_to"] for right in review if right["lent_by"]] == [limit]
+
+
 def test_others_neither_see_it_nor_end_it(world: World) -> None:
     made = lent(world)
 
@@ -215,6 +230,8 @@ def test_others_neither_see_it_nor_end_it(world: World) -> None:
     ({"team": "payment-approvers"}, "/team"), ({"gates": ["approve_payment"]}, "/gates"),
     ({"starts_at": "soon"}, "/starts_at"), ({"ends_at": "soon"}, "/ends_at"),
     ({"ends_at": "2099-01-01T00:00:00Z"}, "/ends_at"), ({"reason": " "}, "/reason"), ({"until": 1}, "/until"),
+    ({"up_to": {"amount": 0, "currency": "USD"}}, "/up_to/amount"),
+    ({"up_to": {"amount": 1, "currency": "XYZ"}}, "/up_to/currency"), ({"up_to": 5000}, "/up_to"),
 ])  # fmt: skip
 def test_what_is_wrong_with_a_delegation_is_named(world: World, change: dict[str, Any], field: str) -> None:
     assert field in fields_of(world.of(WHO).post("/delegations", terms(world, **change)))

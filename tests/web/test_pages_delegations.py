@@ -52,8 +52,28 @@ def test_what_is_wrong_with_a_delegation_is_said_at_its_field(world: World) -> N
     assert "Enter the day and the time at which it ends." in gives(world, who, ends_at="soon").text
     assert gives(world, who, reason="").find("//p[@id='reason-err']")
     assert "Ravi Menon signs for" in gives(world, who, to="stock-approver-2").text
+    assert "is not an amount" in gives(world, who, up_to="much").find("//p[@id='up_to-err']")[0].text_content()
+    assert "There is no currency" in gives(world, who, up_to="1", currency="xyz").text
     assert "at most 90 days" in gives(world, who, ends_at="2027-11-23T08:00").find(ENDS)[0].text_content()
     assert world.engine.delegations(OWNER) == []
+
+
+def test_a_delegate_reads_up_to_what_amount_they_sign(world: World) -> None:
+    """On the page of a gate that is below it and of one that is above; who cannot sign is not named as who can."""
+    _, small = order_at_gate(world)
+    _, large = order_at_gate(world, items=[{"sku": "product-d", "quantity": 10}])
+    given = gives(world, visitor(world, "stock-approver"), up_to="3000", currency="usd")
+    assert "up to $3,000.00" in given.text
+    mei, owner = visitor(world, "warehouse"), visitor(world, "owner")
+
+    assert "An order may be worth up to $3,000.00." in mei.goes(f"/tasks/{small}").text
+    above = mei.goes(f"/tasks/{large}").text
+    assert "This order is above the amount up to which you sign for Helena Brandt." in above
+    assert "You sign for Helena Brandt up to $3,000.00." in above
+    assert "for Helena Brandt" in owner.goes(f"/tasks/{small}").text
+    assert "for Helena Brandt" not in owner.goes(f"/tasks/{large}").text
+    assert "up to $3,000.00" in owner.goes("/access-review").text
+    assert "3000.00,USD" in owner.goes("/access-review/could-sign.csv").text
 
 
 def test_a_revoked_delegation_ends_at_once(world: World) -> None:

@@ -10,7 +10,7 @@ from pydantic import Field
 from web.access_review import review
 from web.api.auth import Caller
 from web.api.endpoint import Calls
-from web.api.models import Output, Query, Time
+from web.api.models import Money, Output, Query, Time
 
 calls = Calls("gates")
 _When = Annotated[datetime, Field(description="RFC 3339 with an offset, or in UTC.")]
@@ -36,6 +36,7 @@ class RightOut(Output):
     lent_by: str | None = Field(description="Whose right it was, under a delegation; null: their own.")
     lent_until: Time | None
     delegation: str | None
+    up_to: Money | None = Field(description="What an order may be worth at most, under that delegation.")
 
 
 class UsedOut(Output):

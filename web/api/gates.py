@@ -8,14 +8,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from engine.approvals import MOST_AT_ONCE, Signed
-from engine.delegations import LONGEST_REASON
+from engine.delegations import LONGEST_REASON, MOST
 from engine.emergencies import LONGEST_NOTE, SHORTEST_REASON
-from engine.views import AlarmView, DelegationView
+from engine.views import AlarmView, Amount, DelegationView
+from handlers.contract import FieldError
+from handlers.money import is_currency
 from web.api.auth import Caller
 from web.api.endpoint import Calls, Reply
-from web.api.models import Input, Listing, Output, Query, Time
+from web.api.models import Input, Listing, Money, Output, Query, Time
 from web.api.tasks import Signatures, TaskOut, check_signer, task_out
-from web.problems import ApiProblem, problem_of
+from web.problems import ApiProblem, bad_input, problem_of
 from web.problems import body as problem_body
 
 calls = Calls("gates")
@@ -109,6 +111,13 @@ class DelegationQuery(Query):
     state: Literal["planned", "running", "ended", "revoked"] | None = None
 
 
+class UpTo(Input):
+    """An amount in minor units of its ISO 4217 currency: 500000 USD is 5,000.00 dollars."""
+
+    amount: int = Field(ge=1, le=MOST)
+    currency: str = Field(min_length=3, max_length=3)
+
+
 class DelegationIn(Input):
     """The right to sign, lent to somebody for a time."""
 
@@ -123,6 +132,11 @@ class DelegationIn(Input):
     starts_at: When
     ends_at: When
     reason: str = Field(min_length=1, max_length=LONGEST_REASON)
+    up_to: UpTo | None = Field(
+        None, description="What an order may be worth at most for them to sign it: at gate 5 the goods before tax, at "
+        "gate 8 the invoice's total, at both also what was ordered together. Another currency is above it. Null: no "
+        "limit."
+    )
 
 
 class DelegationOut(Output):
@@ -141,6 +155,7 @@ class DelegationOut(Output):
     revoked_by: str | None
     revoked_at: Time | None
     state: Literal["planned", "running", "ended", "revoked"]
+    up_to: Money | None = Field(description="What an order may be worth at most; null: anything.")
 
 
 class DelegationList(Listing[DelegationOut]):
@@ -208,9 +223,12 @@ def list_delegations(caller: Caller, query: DelegationQuery) -> DelegationList:
 @calls.post("/delegations", permission="delegations", body=DelegationIn, returns={201: DelegationOut})
 def create_delegation(caller: Caller, body: DelegationIn) -> Reply:
     """Lend the right to sign to another person, for at most 90 days. Nobody can pass on what was lent to them."""
+    up_to = Amount(body.up_to.amount, body.up_to.currency) if body.up_to else None
+    if up_to is not None and not is_currency(up_to.currency):
+        raise bad_input(FieldError("/up_to/currency", "Give an ISO 4217 code such as USD."))
     made = caller.services.engine.delegate(
         caller.actor, principal=body.principal or caller.actor.name, to=body.to, team=body.team, gates=body.gates,
-        starts_at=body.starts_at, ends_at=body.ends_at, reason=body.reason,
+        starts_at=body.starts_at, ends_at=body.ends_at, reason=body.reason, up_to=up_to,
     )  # fmt: skip
     return Reply(_delegation(made), 201)
 

@@ -16,7 +16,7 @@ from web import accounts, queries
 from web.accounts.away import is_away
 from web.api.auth import Caller
 from web.api.endpoint import Calls
-from web.api.models import Input, Listing, Output, Paging, Step, Time, under
+from web.api.models import Input, Listing, Money, Output, Paging, Step, Time, under
 from web.problems import ApiProblem, bad_input, problem_of
 from web.problems import body as problem_body
 from web.reauth import How, check_again
@@ -114,6 +114,7 @@ class ApprovalOut(Output):
     earlier: list[SignatureOut] = Field(description="Decisions of earlier visits to this gate.")
     void: list[SignatureOut] = Field(description="Signatures that do not count: what was signed has changed.")
     acts_for: str | None = Field(description="For whom the caller would sign, under a delegation.")
+    up_to: Money | None = Field(description="What an order may be worth at most for that; null: anything.")
 
 
 class TaskDetailOut(TaskOut):
@@ -390,6 +391,7 @@ def _detail(detail: TaskDetail) -> TaskDetailOut:
             earlier=_signatures(approval.earlier),
             void=_signatures(approval.void),
             acts_for=approval.acts_for,
+            up_to=Money.model_validate(approval.up_to) if approval.up_to else None,
         )
         if approval
         else None,

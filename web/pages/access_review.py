@@ -12,6 +12,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, request
 
 from engine.errors import InvalidForm
+from handlers.money import to_text
 from web.access_review import USUAL_PERIOD, Review, Right, review
 from web.pages.shell import page_of, times, who, word
 from web.permissions import permission
@@ -48,10 +49,12 @@ def could() -> Any:
     rows = (
         (times().iso(found.at), r.process, r.step, r.gate, word(r.team), r.display_name, r.person,
          "delegation" if r.lent_by else "own right", who(r.lent_by), r.lent_by,
-         times().iso(r.lent_until) if r.lent_until else "")
+         times().iso(r.lent_until) if r.lent_until else "",
+         to_text(r.up_to.amount, r.up_to.currency) if r.up_to else "", r.up_to.currency if r.up_to else "")
         for r in found.rights
     )  # fmt: skip
-    head = ("at", "process", "step", "gate", "team", "person", "user_name", "reason", "for", "for_user_name", "until")
+    head = ("at", "process", "step", "gate", "team", "person", "user_name", "reason", "for", "for_user_name", "until",
+            "up_to", "currency")
     return _file("could-sign", head, rows, found.at, errors)
 
 

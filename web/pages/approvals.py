@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response, make_response, request
 
 from engine.queue import MOST_COUNTED, Queue
-from engine.views import Approval, Decision, EventView, TaskDetail, TaskView
+from engine.views import Approval, Decision, DelegationView, EventView, TaskDetail, TaskView
 from web.gate_facts import gate_facts
 from web.pages.history import MACHINE, Sentence, gathered
 from web.pages.shell import away, everybody, me, named, page_of, shell, who, word
@@ -69,6 +69,7 @@ def page(
     history = services.engine.history(task.order)
     queue = shell(beside=task).queue if not approval.blocked else None
     asked = request.args.get("decision")
+    lent = _lent(task, approval)
     body = page_of(
         "approval.html",
         section="inbox",
@@ -84,8 +85,9 @@ def page(
         back=_sent_back(history, task),
         reviewed=_reviewed(history, approval),
         history=gathered(history, who),
-        can_sign=_can_sign(task, approval) if approval.blocked and task.state == "open" else (),
-        acts_until=_acts_until(task, approval.acts_for),
+        can_sign=_can_sign(task, approval, lent),
+        limits=[d for d in lent if approval.blocked and d.delegate == me().name and d.up_to],
+        acts_until=_acts_until(lent, approval),
         queue=queue,
         waiting=_waiting(queue) if queue is not None else "",
         decisions=_decisions(approval),
@@ -103,17 +105,28 @@ def _waiting(queue: Queue) -> str:
     return ngettext("%(num)s waits for you", "%(num)s wait for you", queue.count)
 
 
-def _can_sign(task: TaskView, approval: Approval) -> list[tuple[str, str]]:
-    """Who may still sign, by name, with in which capacity: the people of the team, and those who sign for one."""
+def _lent(task: TaskView, approval: Approval) -> list[DelegationView]:
+    """The delegations about this gate that run now, where the page says anything of them."""
+    if task.state != "open" or not (approval.blocked or approval.acts_for):
+        return []
+    running = current_services().engine.running_delegations(task.team)
+    return [each for each in running if not each.gates or task.element in each.gates]
+
+
+def _can_sign(task: TaskView, approval: Approval, lent: Sequence[DelegationView]) -> list[tuple[str, str]]:
+    """Who may still sign, by name, with in which capacity: the people of the team, and those who sign for one. Nobody
+    when the person who looks can."""
+    if task.state != "open" or not approval.blocked:
+        return []
     signed = {name for each in approval.signatures for name in (each.actor, each.on_behalf_of) if name}
     out = signed | set(approval.workers)
     people = {name: user for name, user in everybody().items() if user.active and name not in out}
     found = [
         (user.display_name, _as_what(word(task.team), user.name)) for user in people.values() if task.team in user.teams
     ]
-    for each in current_services().engine.running_delegations(task.team):
+    for each in lent:
         takes, lends = people.get(each.delegate), people.get(each.principal)
-        covers = not each.gates or task.element in each.gates
+        covers = each.up_to is None or each.up_to.covers(approval.worth)
         if covers and takes is not None and lends is not None and task.team in lends.teams:
             capacity = _("for %(principal)s", principal=lends.display_name)
             found.append((takes.display_name, _as_what(capacity, takes.name)))
@@ -125,13 +138,10 @@ def _as_what(capacity: str, name: str) -> str:
     return _("%(capacity)s, %(away)s", capacity=capacity, away=gone) if gone else capacity
 
 
-def _acts_until(task: TaskView, principal: str | None) -> datetime | None:
+def _acts_until(lent: Sequence[DelegationView], approval: Approval) -> datetime | None:
     """Until when the person signs for another, when that is what they would do."""
-    if principal is None:
-        return None
-    running = current_services().engine.running_delegations(task.team)
-    ends = [d.ends_at for d in running if (d.principal, d.delegate) == (principal, me().name)
-            and (not d.gates or task.element in d.gates)]  # fmt: skip
+    mine = (approval.acts_for, me().name, approval.up_to)
+    ends = [d.ends_at for d in lent if (d.principal, d.delegate, d.up_to) == mine]
     return max(ends, default=None)
 
 

@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from engine.delegations import LONGEST
 from engine.errors import Conflict, InvalidForm, NotAllowed
-from engine.views import DelegationView, Gate
+from engine.views import Amount, DelegationView, Gate
+from handlers.money import parse
 from web.pages.errors import error_page
 from web.pages.moments import as_entered, read_moment
 from web.pages.shell import everybody, me, page_of, who
@@ -34,7 +35,9 @@ _SIGNS = {
         N_("%(delegate)s signed for %(principal)s"),
     ),
 }  # fmt: skip
-_FIELDS = ("principal", "to", "team", "starts_at", "ends_at", "reason")
+_FIELDS = ("principal", "to", "team", "starts_at", "ends_at", "up_to", "currency", "reason")
+USUAL_CURRENCY = "USD"
+"""In which the table of signatures counts, too."""
 
 
 def register(pages: Blueprint) -> None:
@@ -64,12 +67,18 @@ def give() -> Any:
         errors["ends_at"] = _("Enter the day and the time at which it ends.")
     if not typed["to"]:
         errors["to"] = _("Choose who signs for you.")
+    up_to = None
+    try:
+        up_to = _limit(typed)
+    except ValueError as wrong:
+        errors["up_to"] = str(wrong)
     if errors or starts is None or ends is None:
         return _page(errors, typed, gates, status=422)
     try:
         made = services.engine.delegate(
             person.actor, principal=typed["principal"] or person.name, to=typed["to"], team=typed["team"], gates=gates,
             starts_at=starts, ends_at=ends, reason=typed["reason"],
+            up_to=up_to,
         )  # fmt: skip
     except InvalidForm as refused:
         found = {error.field.strip("/").partition("/")[0]: _named(error.message, typed) for error in refused.errors}
@@ -115,11 +124,20 @@ def _page(
         principals=[user for user in everybody().values() if user.active and set(user.teams) & set(teams)],
         people=_delegates(set(teams)),
         chosen=chosen,
-        typed=typed or {"starts_at": as_entered(now), "ends_at": as_entered(now + timedelta(days=7))},
+        typed=typed or {"starts_at": as_entered(now), "ends_at": as_entered(now + timedelta(days=7)),
+                        "currency": USUAL_CURRENCY},
         errors=errors,
         longest=LONGEST.days,
     )
     return make_response(body, status)
+
+
+def _limit(typed: Mapping[str, str]) -> Amount | None:
+    """The amount up to which somebody signs, where one was entered. ValueError, with a sentence."""
+    if not typed["up_to"]:
+        return None
+    currency = typed["currency"].upper()
+    return Amount(parse(typed["up_to"], currency), currency)
 
 
 def _delegates(teams: set[str]) -> list[Any]:
