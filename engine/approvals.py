@@ -82,7 +82,7 @@ class Approvals(Commands):
                 lambda tx: self._decide(tx, task_id, actor, decision, comment, snapshot, send_back_to, proof)
             )
         except _REFUSALS as refusal:
-            self.signing_refused(task_id, actor, str(refusal), decision=decision,
+            self.signing_refused(task_id, actor, str(refusal), who=refusal.who, decision=decision,
                                  stale=isinstance(refusal, StaleSnapshot))
             raise
         except (InvalidForm, NotAllowed, Conflict, DatabaseTrouble):
@@ -228,11 +228,13 @@ class Approvals(Commands):
                      given["send_back_to"], given.get("proof", PASSWORD))
 
     def signing_refused(
-        self, task_id: str, actor: Actor, why: str, *, decision: str = "approve", stale: bool = False
+        self, task_id: str, actor: Actor, why: str, *, who: str | None = None, decision: str = "approve",
+        stale: bool = False,
     ) -> None:
         """Records that somebody tried to sign a gate and was refused, for example for a wrong password.
 
-        Nothing happens when there is no such gate. `stale`: signatures that were given for something else fall void.
+        Nothing happens when there is no such gate. `who` is the user name of somebody whom `why` names. `stale`:
+        signatures that were given for something else fall void.
         """
         with self.transaction() as tx:
             row = tx.get(Task, task_id)
@@ -240,7 +242,7 @@ class Approvals(Commands):
                 return
             unit = Unit.lock(self, tx, actor, id_=row.instance_id)
             element = unit.definition.element(row.process, row.element)
-            unit.event("signature_refused", element, decision=decision, why=why)
+            unit.event("signature_refused", element, decision=decision, why=why, **({"who": who} if who else {}))
             if stale:
                 fall_void(unit, element, signatures_of(tx, task_id), self.submission(unit, element))
             unit.save()

@@ -157,7 +157,7 @@ class Commands(Delegations):
             raise NotAllowed(f"This task belongs to the team {row.team}; you may look at it.")
         if row.state != "open":
             raise AlreadyDone(f"The task is done, by {row.completed_by}." if row.completed_by
-                              else "The task was withdrawn: the order went another way.")
+                              else "The task was withdrawn: the order went another way.", row.completed_by)
         if row.assignee not in (None, actor.name):
             raise TakenByAnother(row.assignee or "")
         return unit, row, unit.definition.element(row.process, row.element)

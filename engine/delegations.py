@@ -85,15 +85,18 @@ class Delegations(Journal):
         if lends is None:
             faults.append(FieldError("/principal", f"There is no active person {principal}."))
         elif team not in lends.teams:
-            faults.append(FieldError("/team", f"{principal} is not in the team {team} and cannot lend its right."))
+            said = f"{lends.printed_name} is not in the team {team} and cannot lend its right."
+            faults.append(FieldError("/team", said))
         if takes is None:
             faults.append(FieldError("/to", f"There is no active person {to}."))
         elif to == principal:
             faults.append(FieldError("/to", "Choose another person."))
         elif takes.sees_all:
-            faults.append(FieldError("/to", f"{to} sees every task and signs none. Choose another person."))
+            said = f"{takes.printed_name} sees every task and signs none. Choose another person."
+            faults.append(FieldError("/to", said))
         elif team in takes.teams:
-            faults.append(FieldError("/to", f"{to} signs for {team} already. Choose somebody who does not."))
+            said = f"{takes.printed_name} signs for {team} already. Choose somebody who does not."
+            faults.append(FieldError("/to", said))
         return faults
 
     def _wrong_gates(self, tx: Session, team: str, gates: Sequence[str]) -> list[FieldError]:
@@ -246,7 +249,9 @@ class Delegations(Journal):
         """The right that a delegation gives to a signature now. NotAnApprover says why it gives none."""
         lends, takes = self.person(session, row.principal), self.person(session, row.delegate)
         if lends is None or row.team not in lends.teams:
-            raise NotAnApprover(f"{row.principal} may not sign this gate any more, so nobody can sign for them.")
+            raise NotAnApprover(
+                f"{row.principal} may not sign this gate any more, so nobody can sign for them.", row.principal
+            )
         if takes is None or takes.sees_all:
             raise NotAnApprover("You may not sign for others any more.")
         if row.principal in worked:

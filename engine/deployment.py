@@ -133,7 +133,7 @@ class Deployment(Messages):
             if row.state == "returned" and (row.consented_by, row.answer) == (actor.name, comment):
                 return _view(row, 0)
             if row.state != "awaiting_consent":
-                raise Conflict(_no_longer_waits(row))
+                raise Conflict(_no_longer_waits(row), row.consented_by)
             row.state, row.consented_by, row.answer = "returned", actor.name, comment
             row.answered_at = self.clock.now()
             tx.execute(
@@ -265,7 +265,7 @@ class Deployment(Messages):
         row = _row(tx, key, version)
         if row.deployed_by != actor.name:
             raise Conflict(f"{row.deployed_by} has asked for consent to the same change: it waits as version "
-                           f"{row.version}. Consent to that one.")
+                           f"{row.version}. Consent to that one.", row.deployed_by)
         if not self.consent_needed:  # asked when consent was needed still
             row.state, row.deployed_at = "deployed", self.clock.now()
         return _view(row, 0)
@@ -289,7 +289,7 @@ class Deployment(Messages):
         if row.state == "deployed" and row.consented_by == actor.name:
             return row
         if row.state != "awaiting_consent":
-            raise Conflict(_no_longer_waits(row))
+            raise Conflict(_no_longer_waits(row), row.consented_by)
         if self.consent_needed and actor.name.casefold() in _makers(session, row):
             raise OwnVersion(f"You made version {version} of {row.name} yourself: another analyst or an administrator "
                              "must consent to it.")

@@ -49,7 +49,7 @@ class Emergencies(Approvals):
         try:
             return self.command(lambda tx: self._override(tx, task_id, actor, reason.strip(), snapshot, proof))
         except (NotAllowed, StaleSnapshot, AlreadyDecided, NotFound, InvalidForm) as refusal:
-            self.signing_refused(task_id, actor, str(refusal), decision="override",
+            self.signing_refused(task_id, actor, str(refusal), who=refusal.who, decision="override",
                                  stale=isinstance(refusal, StaleSnapshot))
             raise
 
@@ -127,7 +127,7 @@ class Emergencies(Approvals):
             if row.raised_by == actor.name:
                 raise NotAllowed("You raised this alarm, so somebody else must look at it.")
             if row.acknowledged_at is not None:
-                raise Conflict(f"{row.acknowledged_by} has acknowledged this alarm.")
+                raise Conflict(f"{row.acknowledged_by} has acknowledged this alarm.", row.acknowledged_by)
             row.acknowledged_by, row.acknowledged_at, row.note = actor.name, self.clock.now(), note
             unit = Unit.lock(self, tx, actor, id_=row.instance_id)
             unit.event("alarm_acknowledged", unit.definition.find(unit.row.process_key, row.element),

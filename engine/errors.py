@@ -13,6 +13,11 @@ from handlers.contract import FieldError, WaybillError
 class EngineError(WaybillError):
     """The root of the engine's own errors."""
 
+    def __init__(self, message: str = "", who: str | None = None) -> None:
+        super().__init__(message)
+        self.who = who
+        """User name of the person whom the message names, if it names one: people read another name."""
+
 
 class NotFound(EngineError):
     """Not there, or not the caller's to see."""
@@ -46,8 +51,7 @@ class TakenByAnother(Conflict):
     """Another person has claimed the task."""
 
     def __init__(self, who: str) -> None:
-        super().__init__(f"{who} has this task.")
-        self.who = who
+        super().__init__(f"{who} has this task.", who)
 
 
 class StaleRevision(Conflict):
@@ -60,10 +64,6 @@ class StaleSnapshot(Conflict):
 
 class AlreadyDecided(Conflict):
     """The gate was decided, or this person has signed it. `who` decided it, where the sentence names them."""
-
-    def __init__(self, message: str, who: str | None = None) -> None:
-        super().__init__(message)
-        self.who = who
 
 
 class TooLate(Conflict):
@@ -89,7 +89,7 @@ class DraftChanged(StaleRevision):
     """Somebody else has saved the draft meanwhile."""
 
     def __init__(self, message: str, *, by: str, at: datetime, revision: int) -> None:
-        super().__init__(message)
+        super().__init__(message, by)
         self.by = by
         self.at = at
         self.revision = revision

@@ -58,7 +58,7 @@ class Inbox(TaskLists):
             if row.assignee not in (None, actor.name) and not actor.sees_all:
                 raise TakenByAnother(row.assignee or "")
             if row.team not in to.teams:
-                raise InvalidForm([FieldError("/to", f"{to.name} is not in the team {row.team}.")])
+                raise InvalidForm([FieldError("/to", f"{to.printed_name} is not in the team {row.team}.")])
             self._assign(row, to.name)
             unit.event("assigned", unit.definition.element(row.process, row.element), to=to.name)
             unit.save()

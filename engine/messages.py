@@ -120,7 +120,7 @@ class Messages(Reads):
             if row.consumed_at is not None:
                 raise Conflict("An order has taken this message meanwhile.")
             if row.set_aside_at is not None:
-                raise Conflict(f"{row.set_aside_by} has set this message aside already.")
+                raise Conflict(f"{row.set_aside_by} has set this message aside already.", row.set_aside_by)
             row.set_aside_at, row.set_aside_by, row.set_aside_reason = self.clock.now(), actor.name, reason
             if unit is not None:
                 unit.event("set_aside", message=row.name, id=row.message_id, source=row.source, reason=reason)

@@ -44,7 +44,7 @@ class Questions(Reads):
         if not team or (known is not None and team not in known):
             raise InvalidForm([FieldError("/team", "Choose the team that can answer.")])
         if person is not None and team not in person.teams:
-            raise InvalidForm([FieldError("/person", f"{person.name} is not in the team {team}.")])
+            raise InvalidForm([FieldError("/person", f"{person.printed_name} is not in the team {team}.")])
         if person is not None and person.name == actor.name:
             raise InvalidForm([FieldError("/person", "Ask somebody else than yourself.")])
         with self.transaction() as tx:
@@ -61,7 +61,7 @@ class Questions(Reads):
             tx.add(row)
             unit.event("asked", element, comment=text, question=row.id, team=team,
                        **({"person": person.name} if person else {}))
-            self._tell(tx, unit, element, row)
+            self._tell(tx, unit, element, row, actor)
             unit.save()
             return question_view(row)
 
@@ -87,7 +87,7 @@ class Questions(Reads):
         with self.transaction() as tx:
             unit, row = self._question(tx, question_id, actor)
             if row.asked_by != actor.name:
-                raise NotAllowed(f"{row.asked_by} asked this question and alone can withdraw it.")
+                raise NotAllowed(f"{row.asked_by} asked this question and alone can withdraw it.", row.asked_by)
             _must_be_open(row)
             row.state = "withdrawn"
             unit.event("question_withdrawn", question=row.id, team=row.to_team)
@@ -101,7 +101,7 @@ class Questions(Reads):
             if row is None:
                 raise NotFound("There is no such question.")
             if row.asked_by != actor.name:
-                raise NotAllowed(f"{row.asked_by} asked this question.")
+                raise NotAllowed(f"{row.asked_by} asked this question.", row.asked_by)
             if row.state == "answered" and row.read_at is None:
                 row.read_at = self.clock.now()
             return question_view(row)
@@ -116,7 +116,7 @@ class Questions(Reads):
         return unit.definition.element(task.process, task.element)
 
     @staticmethod
-    def _tell(tx: Session, unit: Unit, element: Element | None, row: Question) -> None:
+    def _tell(tx: Session, unit: Unit, element: Element | None, row: Question, actor: Actor) -> None:
         """Has the asked people told by mail. Such a job stands at an element: the task's, else the newest task's."""
         if element is None:
             newest = select(Task.process, Task.element).where(Task.instance_id == unit.row.id)
@@ -125,7 +125,7 @@ class Questions(Reads):
                 return  # an instance that has not come to a person yet; the question waits in the inbox
             element = unit.definition.element(found.process, found.element)
         unit.tell(
-            element, f"{row.business_key}:question:{row.id}", "question", title=f"Question from {row.asked_by}",
+            element, f"{row.business_key}:question:{row.id}", "question", title=f"Question from {actor.printed_name}",
             text=row.text, teams=() if row.to_person else (row.to_team,),
             people=(row.to_person,) if row.to_person else (),
         )
@@ -223,6 +223,6 @@ def _team_of(actor: Actor) -> str:
 
 def _must_be_open(row: Question) -> None:
     if row.state == "answered":
-        raise AlreadyDone(f"The question is answered already, by {row.answered_by}.")
+        raise AlreadyDone(f"The question is answered already, by {row.answered_by}.", row.answered_by)
     if row.state == "withdrawn":
         raise AlreadyDone("The question was withdrawn.")

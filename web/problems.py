@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from engine import errors as engine_errors
 from handlers.contract import FieldError, Problem, Refused, TryAgain, WaybillError
 from handlers.orders import KeyReused, NoSuchOrder
+from web.names import named
 from web.permissions import PUBLIC, permission
 
 MEDIA_TYPE = "application/problem+json"
@@ -157,12 +158,10 @@ def problem_of(error: WaybillError) -> ApiProblem:
         return ApiProblem("failed")
     if isinstance(error, (engine_errors.InvalidForm, Problem)):
         return bad_input(*error.errors)
-    if isinstance(error, engine_errors.TakenByAnother):
-        return ApiProblem(slug, str(error), assignee=error.who)
+    if isinstance(error, engine_errors.EngineError) and error.who is not None:
+        return _about_somebody(slug, error)
     if isinstance(error, engine_errors.StaleBase):
         return ApiProblem(slug, str(error), base_version=error.base, newest_version=error.newest)
-    if isinstance(error, engine_errors.DraftChanged):
-        return ApiProblem(slug, str(error), by=error.by, at=_utc(error.at), revision=error.revision)
     if isinstance(error, engine_errors.DatabaseTrouble):
         return ApiProblem(slug, str(error), headers={"Retry-After": str(error.retry_after)})
     if isinstance(error, engine_errors.CannotDeploy):
@@ -170,6 +169,16 @@ def problem_of(error: WaybillError) -> ApiProblem:
     if isinstance(error, Refused):
         return ApiProblem(slug, error.message, code=error.code)
     return ApiProblem(slug, str(error))
+
+
+def _about_somebody(slug: str, error: engine_errors.EngineError) -> ApiProblem:
+    """A problem whose `detail` says a person's display name, and whose `who` is the user name."""
+    more: dict[str, Any] = {}
+    if isinstance(error, engine_errors.TakenByAnother):
+        more = {"assignee": error.who}
+    if isinstance(error, engine_errors.DraftChanged):
+        more = {"by": error.by, "at": _utc(error.at), "revision": error.revision}
+    return ApiProblem(slug, named(error), who=error.who, **more)
 
 
 def _utc(moment: datetime) -> str:

@@ -13,6 +13,7 @@ from werkzeug.datastructures import Headers
 from engine import errors as engine_errors
 from handlers.contract import FieldError, WaybillError
 from handlers.contract import Problem as FormProblem
+from tests.web.api_world import World
 from web import problems, webhooks
 from web.api import strict_json
 from web.api.models import cursor_of, read_cursor
@@ -180,7 +181,7 @@ def every(root: type[WaybillError]) -> set[type[WaybillError]]:
     return {root}.union(*(every(child) for child in root.__subclasses__()))
 
 
-def test_every_conflict_and_refusal_has_a_status_of_its_own() -> None:
+def test_every_conflict_and_refusal_has_a_status_of_its_own(world: World) -> None:
     """No error that the engine raises on purpose becomes a 500, save those that are our own fault."""
     ours = {engine_errors.EngineError, engine_errors.ExpressionError}
     raised = {one for one in every(engine_errors.EngineError) if one.__module__ == "engine.errors"} - ours
@@ -192,7 +193,8 @@ def test_every_conflict_and_refusal_has_a_status_of_its_own() -> None:
         engine_errors.DatabaseTrouble: engine_errors.DatabaseTrouble("why", kind="full", cause="why", retry_after=1),
     }
 
-    statuses = {one.__name__: problems.problem_of(made.get(one) or one("why")).kind.status for one in raised}
+    with world.app.app_context():  # who is named is looked up
+        statuses = {one.__name__: problems.problem_of(made.get(one) or one("why")).kind.status for one in raised}
 
     assert {name: status for name, status in statuses.items() if status >= 500} == {
         "DatabaseAhead": 503, "DatabaseBehind": 503, "DatabaseTrouble": 503,

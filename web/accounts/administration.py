@@ -269,7 +269,7 @@ class Administration:
             found = validate_email(typed[:300], check_deliverability=False, test_environment=True).normalized.lower()
         except EmailNotValidError as error:
             raise AccountError(_("This is no e-mail address: %(why)s", why=error), "email") from None
-        taken = self.session.scalar(select(User.name).where(User.email == found, User.name != name))
+        taken = self.session.scalar(select(User.display_name).where(User.email == found, User.name != name))
         if taken is not None:
             raise AccountError(_("%(person)s has this e-mail address already.", person=taken), "email")
         return found

@@ -14,7 +14,8 @@ from flask import Blueprint, Response, make_response, request
 from engine.errors import InvalidForm
 from handlers.money import to_text
 from web.access_review import USUAL_PERIOD, Review, Right, review
-from web.pages.shell import page_of, times, who, word
+from web.names import who
+from web.pages.shell import page_of, times, word
 from web.permissions import permission
 from web.services import current_services
 from web.times import WrongTime

@@ -11,6 +11,7 @@ from engine.emergencies import SHORTEST_REASON
 from engine.errors import AlreadyDecided, Conflict, InvalidForm, NotAllowed, StaleSnapshot
 from engine.views import TaskDetail
 from web.gate_facts import gate_facts
+from web.names import named
 from web.pages.errors import error_page
 from web.pages.shell import me, page_of
 from web.pages.signing import asked_again
@@ -43,7 +44,7 @@ def acknowledge(alarm_id: int) -> Any:
         return _page({alarm_id: refused.errors[0].message}, {alarm_id: note}, status=422)
     except (NotAllowed, Conflict) as refused:
         status = 409 if isinstance(refused, Conflict) else 403
-        return error_page(status, _("It was not acknowledged"), str(refused), back=url_for("pages.alarms"))
+        return error_page(status, _("It was not acknowledged"), named(refused), back=url_for("pages.alarms"))
     flash(_("Acknowledged. What you found is kept with the alarm and in the order’s history."))
     return redirect(url_for("pages.alarms"), 303)
 
@@ -83,11 +84,11 @@ def override(task_id: str) -> Any:
         return _ask(detail, {"reason": refusal.errors[0].message}, reason, status=422)
     except (StaleSnapshot, AlreadyDecided) as refusal:
         fresh = services.engine.task(task_id, person.actor)
-        said = _("%(why)s The gate was not opened.", why=str(refusal))
+        said = _("%(why)s The gate was not opened.", why=named(refusal))
         return _ask(fresh, {"reason": said}, reason, status=409)
     except NotAllowed as refusal:
         back = url_for("pages.task", task_id=task_id)
-        said = _("%(why)s The attempt is on record.", why=str(refusal))
+        said = _("%(why)s The attempt is on record.", why=named(refusal))
         return error_page(403, _("The gate was not opened"), said, back=back)
     flash(_("%(order)s: the gate is open, and the order goes on. The alarm stays until somebody else has looked.",
             order=task.order))  # fmt: skip

@@ -12,8 +12,9 @@ from flask import Response, make_response, request
 from engine.queue import MOST_COUNTED, Queue
 from engine.views import Approval, Decision, DelegationView, EventView, TaskDetail, TaskView
 from web.gate_facts import gate_facts
+from web.names import everybody, named, who
 from web.pages.history import MACHINE, Sentence, gathered
-from web.pages.shell import away, everybody, me, named, page_of, shell, who, word
+from web.pages.shell import away, me, page_of, shell, word
 from web.pages.shown import seal
 from web.pages.submissions import changes, describe
 from web.pages.withdrawn import why_withdrawn

@@ -13,9 +13,10 @@ from engine.delegations import LONGEST
 from engine.errors import Conflict, InvalidForm, NotAllowed
 from engine.views import Amount, DelegationView, Gate
 from handlers.money import parse
+from web.names import everybody, named, who
 from web.pages.errors import error_page
 from web.pages.moments import as_entered, read_moment
-from web.pages.shell import everybody, me, page_of, who
+from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.services import current_services
 from web.text import bdi
@@ -84,7 +85,7 @@ def give() -> Any:
         found = {error.field.strip("/").partition("/")[0]: _named(error.message, typed) for error in refused.errors}
         return _page(found, typed, gates, status=422)
     except NotAllowed as refused:
-        return _page({"principal": str(refused)}, typed, gates, status=403)
+        return _page({"principal": named(refused)}, typed, gates, status=403)
     said = _("%(delegate)s signs for %(principal)s from now on.", **_people(made)) if made.state == "running" \
         else _("%(delegate)s will sign for %(principal)s.", **_people(made))  # fmt: skip
     flash(said)
@@ -98,7 +99,7 @@ def revoke(delegation_id: str) -> Any:
     try:
         ended = current_services().engine.revoke_delegation(delegation_id, me().actor, request.form.get("reason", ""))
     except (Conflict, NotAllowed, InvalidForm) as refused:
-        why = refused.errors[0].message if isinstance(refused, InvalidForm) else str(refused)
+        why = refused.errors[0].message if isinstance(refused, InvalidForm) else named(refused)
         return error_page(409 if isinstance(refused, Conflict) else 403, _("It was not revoked"), why, back=back)
     flash(_("Revoked. %(delegate)s does not sign for %(principal)s any more.", **_people(ended)))
     return redirect(back, 303)

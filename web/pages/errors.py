@@ -13,6 +13,7 @@ from engine import errors as engine_errors
 from handlers.contract import Problem, Refused, TryAgain, WaybillError
 from web import problems
 from web.auth import current_person
+from web.names import named
 from web.texts import N_, _
 
 log = structlog.get_logger(__name__)
@@ -122,7 +123,7 @@ def _refused(error: WaybillError) -> Any:
     if status == 404 or status >= 500:
         return error_page(status)
     known = isinstance(error, (engine_errors.EngineError, Problem, Refused, TryAgain))
-    return error_page(status, detail=str(error) if known else None)
+    return error_page(status, detail=named(error) if known else None)
 
 
 def _trouble(trouble: engine_errors.DatabaseTrouble) -> Any:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.views import EventView
+from web.names import named
 from web.pages.shell import word
 from web.queries import PROCESS
 from web.text import label, short_hash
@@ -173,7 +174,7 @@ def _words(
         case "alarm_acknowledged":
             return "looked at the gate that was opened in an emergency", comment, False
         case "signature_refused":
-            return f"tried to sign and was refused: {detail.get('why', '')}", "", True
+            return f"tried to sign and was refused: {named(detail.get('why', ''), detail.get('who'))}", "", True
         case "started":
             return (f"started {it}" if person else f"{it_first} was started"), "", False
         case "released" if detail.get("idle_hours"):

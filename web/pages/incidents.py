@@ -13,6 +13,7 @@ from engine.views import OpenIncident
 from handlers.contract import FieldError
 from web import queries
 from web.auth import safe_next
+from web.names import named
 from web.pages.errors import error_page
 from web.pages.shell import me, page_of
 from web.permissions import permission
@@ -128,4 +129,4 @@ def _form(incident: OpenIncident, errors: dict[str, str], reason: str, result: s
 
 def _gone(error: Conflict) -> Any:
     back = url_for("pages.incidents")
-    return error_page(409, _("Nothing was changed"), str(error), back=back, back_text=_("Back to the incidents"))
+    return error_page(409, _("Nothing was changed"), named(error), back=back, back_text=_("Back to the incidents"))

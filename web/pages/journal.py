@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from engine.journal import JournalView
 from web import accounts
-from web.pages.shell import page_of, times, who, word
+from web.names import who
+from web.pages.shell import page_of, times, word
 from web.permissions import ROLES, permission
 from web.services import current_services
 from web.text import bdi

@@ -10,6 +10,7 @@ from flask import Blueprint, flash, make_response, redirect, request, url_for
 from engine.errors import Conflict, InvalidForm
 from engine.views import MessageState, MessageView
 from web import incoming
+from web.names import named
 from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.services import current_services
@@ -56,7 +57,7 @@ def set_aside(message_id: int) -> Any:
         body = _page(engine.message(message_id), error=refused.errors[0].message, reason=reason)
         return make_response(body, 422)
     except Conflict as refused:
-        flash(str(refused), "bad")
+        flash(named(refused), "bad")
     else:
         flash(_("The message is set aside. No order takes it any more."))
     return redirect(url_for("pages.message", message_id=message_id), 303)
@@ -68,7 +69,7 @@ def put_back(message_id: int) -> Any:
     try:
         found = current_services().engine.put_back(message_id, me().actor)
     except Conflict as refused:
-        flash(str(refused), "bad")
+        flash(named(refused), "bad")
     else:
         flash(_("The message was put back, and its order has taken it.") if found.state == "taken"
               else _("The message is put back."))  # fmt: skip

@@ -15,6 +15,7 @@ from engine.lint.bundle import MAX_BYTES
 from engine.views import DraftView, VersionView
 from web import accounts
 from web.headers import use_policy
+from web.names import named
 from web.pages.errors import error_page
 from web.pages.modeler_facts import contents, operations, teams
 from web.pages.modeler_forms import NEW_SCHEMA
@@ -161,7 +162,7 @@ def _imported(version: str, title: str) -> DraftView:
 
 
 def _sentences(refused: InvalidForm | Conflict | NotFound) -> list[str]:
-    return [error.message for error in refused.errors] if isinstance(refused, InvalidForm) else [str(refused)]
+    return [error.message for error in refused.errors] if isinstance(refused, InvalidForm) else [named(refused)]
 
 
 def _main_diagram(draft: DraftView, facts: dict[str, Any]) -> str | None:

@@ -14,8 +14,9 @@ from engine.errors import Conflict
 from engine.findings import local
 from engine.safe_xml import parse_xml
 from engine.views import DraftView
+from web.names import named, who
 from web.pages.errors import error_page
-from web.pages.shell import me, named, who
+from web.pages.shell import me
 from web.services import current_services
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")

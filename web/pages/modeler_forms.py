@@ -16,9 +16,10 @@ from engine.lint.forms import check_ui, read_form
 from engine.views import DraftView
 from handlers.contract import FieldError
 from web import forms
+from web.names import who
 from web.pages import modeler_files as shelf
 from web.pages.json_places import place_of, places
-from web.pages.shell import me, page_of, who
+from web.pages.shell import me, page_of
 from web.permissions import permission
 
 SUFFIX, UI_SUFFIX = ".json", ".ui.json"

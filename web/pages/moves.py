@@ -8,6 +8,7 @@ from flask import Blueprint, abort, flash, make_response, redirect, request, url
 
 from engine.errors import Conflict, InvalidForm
 from engine.migration import MigrationView, MoveState
+from web.names import named
 from web.pages.errors import error_page
 from web.pages.shell import first, live, me, page_of
 from web.permissions import permission
@@ -35,7 +36,7 @@ def begin(key: str, version: int) -> Any:
     except InvalidForm as faults:
         return _refused("; ".join(fault.message for fault in faults.errors), key, version, 422)
     except Conflict as refusal:
-        return _refused(str(refusal), key, version, 409)
+        return _refused(named(refusal), key, version, 409)
     if begun.total == 0:
         flash(_("No live order had to be moved: all are on version %(version)s.", version=version))
         return redirect(url_for("pages.process", key=key, version=version), 303)

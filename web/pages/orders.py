@@ -19,8 +19,9 @@ from handlers.documents import NotStored
 from handlers.orders import next_order_number
 from web import order_facts, queries
 from web.headers import use_policy
+from web.names import who
 from web.pages.history import FEW, MORE, MOST, History, Sentence, decision_words, history_of, notes_of
-from web.pages.shell import me, page_of, times, who
+from web.pages.shell import me, page_of, times
 from web.permissions import permission
 from web.queries import PROCESS
 from web.rows import DocumentRow, OpenTask, OrderDetail

@@ -18,11 +18,11 @@ from web.accounts.links import Kind
 from web.accounts.second_factor import has_second_factor
 from web.accounts.tables import SignIn
 from web.accounts.teams import roles_of
+from web.names import who as shown
 from web.pages.journal import lines
 from web.pages.notices import send_notices
 from web.pages.shell import away as gone
 from web.pages.shell import last_day, me, page_of, searched, times
-from web.pages.shell import who as shown
 from web.permissions import WORDS, allowed, permission
 from web.services import current_services
 from web.texts import _

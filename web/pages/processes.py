@@ -19,11 +19,12 @@ from engine.safe_xml import xml_text
 from engine.views import VersionView
 from web.changes import MOST_ROWS, rows
 from web.headers import use_policy
+from web.names import named, who
 from web.pages import impacts
 from web.pages.impacts import group_title, live_orders
 from web.pages.orders import xml_answer
 from web.pages.pictures import pictures
-from web.pages.shell import me, page_of, who
+from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.queries import PROCESS
 from web.services import current_services
@@ -265,5 +266,5 @@ def _again(key: str, version: int, said: Said, refused: Exception) -> Response:
         refused = OwnVersion(
             f"You made version {version} or changed its draft: another analyst or an administrator must consent to it."
         )
-    message = refused.errors[0].message if isinstance(refused, InvalidForm) else str(refused)
+    message = refused.errors[0].message if isinstance(refused, InvalidForm) else named(refused)
     return make_response(_page(key, version, Said(message, said.text, said.move)), status)

@@ -10,8 +10,9 @@ from flask import Blueprint, flash, make_response, redirect, request, url_for
 from engine.errors import AlreadyDone, InvalidForm, NotAllowed, TooLate
 from engine.views import Actor, QuestionView
 from web import accounts
+from web.names import named, who
 from web.pages.errors import error_page
-from web.pages.shell import first, live, me, page_of, who, word
+from web.pages.shell import first, live, me, page_of, word
 from web.permissions import permission
 from web.services import current_services
 from web.texts import _
@@ -54,7 +55,7 @@ def asked(number: str) -> Any:
     except InvalidForm as refused:
         return make_response(_ask_page(number, text, to, task, refused), 422)
     except TooLate as refused:
-        return error_page(409, _("This was not asked"), str(refused), back=url_for("pages.order", number=number))
+        return error_page(409, _("This was not asked"), named(refused), back=url_for("pages.order", number=number))
     flash(_("Your question is with %(whom)s. The answer comes to your inbox.", whom=_asked_of(question)))
     where = url_for("pages.task", task_id=task) if task else url_for("pages.order", number=number)
     return redirect(where, 303)
@@ -94,7 +95,7 @@ def answer(question_id: str) -> Any:
         page = _page(engine.question(question_id), text=text, error=refused.errors[0].message)
         return make_response(page, 422)
     except (AlreadyDone, NotAllowed) as refused:
-        page = _page(engine.question(question_id), text=text, notice=_named(refused, engine.question(question_id)))
+        page = _page(engine.question(question_id), text=text, notice=named(refused))
         return make_response(page, 409 if isinstance(refused, AlreadyDone) else 403)
     name = who(done.asked_by)
     flash(_("%(name)s has your answer. It stands in the history of %(order)s.", name=name, order=done.order))
@@ -108,7 +109,7 @@ def withdraw(question_id: str) -> Any:
     try:
         done = engine.withdraw_question(question_id, me().actor)
     except (AlreadyDone, NotAllowed) as refused:
-        page = _page(engine.question(question_id), notice=_named(refused, engine.question(question_id)))
+        page = _page(engine.question(question_id), notice=named(refused))
         return make_response(page, 409 if isinstance(refused, AlreadyDone) else 403)
     flash(_("Your question about %(order)s is withdrawn.", order=done.order))
     return redirect(url_for("pages.question", question_id=question_id), 303)
@@ -120,7 +121,7 @@ def read(question_id: str) -> Any:
     try:
         current_services().engine.note_read(question_id, me().actor)
     except NotAllowed as refused:
-        return error_page(403, detail=str(refused), back=url_for("pages.question", question_id=question_id))
+        return error_page(403, detail=named(refused), back=url_for("pages.question", question_id=question_id))
     return redirect(url_for("pages.inbox"), 303)
 
 
@@ -189,11 +190,3 @@ def _page(question: QuestionView, *, text: str = "", error: str | None = None, n
 def _asked_of(question: QuestionView) -> str:
     team = word(question.team)
     return f"{who(question.person)}, {team}" if question.person else team
-
-
-def _named(refused: Exception, question: QuestionView) -> str:
-    """The refusal with display names in place of user names."""
-    text = str(refused)
-    for name in {question.answered_by, question.asked_by} - {None}:
-        text = text.replace(f"{name}.", f"{who(name)}.").replace(f"{name} asked", f"{who(name)} asked")
-    return text

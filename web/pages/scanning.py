@@ -11,7 +11,8 @@ from engine.errors import Conflict, NotAllowed
 from engine.views import TaskDetail, TaskView
 from handlers.scanned import LONGEST_CODE, Scanned, read_code
 from web import counting, scanning
-from web.pages.shell import me, named, page_of, word
+from web.names import named
+from web.pages.shell import me, page_of, word
 from web.permissions import permission
 from web.services import current_services
 from web.texts import N_, _, english

@@ -17,9 +17,10 @@ from engine.views import TaskDetail, TaskView
 from handlers.contract import FieldError, Problem, WaybillError
 from web import forms
 from web.api.tasks import MOST_AT_ONCE
+from web.names import named
 from web.pages.errors import error_page
 from web.pages.inbox import list_part, read_filter, read_listing
-from web.pages.shell import me, named, page_of
+from web.pages.shell import me, page_of
 from web.pages.tasks import document_of
 from web.permissions import permission
 from web.services import current_services

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,10 +14,11 @@ from flask import Flask, Response, abort, g, make_response, render_template, req
 from engine.queue import Queue, queue_columns
 from engine.tasklists import MOST_COUNTED, inbox_number
 from engine.views import TaskView
-from web import accounts, queries
+from web import queries
 from web.accounts.away import is_away
 from web.auth import Person, current_person
 from web.local import local
+from web.names import everybody, named, who
 from web.services import current_services
 from web.text import label
 from web.texts import _
@@ -75,23 +75,6 @@ def times() -> Times:
     return found
 
 
-def everybody() -> Mapping[str, accounts.User]:
-    """User name → the account, active or not. One statement in a request."""
-    if "everybody" not in g:
-        with current_services().database.read() as session:
-            g.everybody = {user.name: user for user in accounts.users(session)}
-    found: Mapping[str, accounts.User] = g.everybody
-    return found
-
-
-def who(name: str | None) -> str:
-    """A user name as people read it: the display name, `Waybill` for the machine, else as it is."""
-    if not name:
-        return ""
-    user = everybody().get(name)
-    return user.display_name if user is not None else ("Waybill" if name == "waybill" else name)
-
-
 def away(name: str | None) -> str:
     """`away until 3 Dec` of somebody who is away now; nothing of others."""
     user = everybody().get(name or "")
@@ -109,17 +92,6 @@ def absence(name: str | None) -> str:
 def last_day(end: datetime) -> datetime:
     """A moment of the last day of an absence: it ends with the day, so its end is the next one's beginning."""
     return end - timedelta(seconds=1)
-
-
-def named(said: object, *names: str | None) -> str:
-    """A sentence of the engine's as people read it: with display names in place of the user name that it begins with,
-    of the one that an error carries (`who`), and of these."""
-    text = str(said)
-    meant = {text.partition(" ")[0], getattr(said, "who", None), *names}
-    for name in sorted((one for one in meant if isinstance(one, str) and one in everybody()), key=len, reverse=True):
-        shown = who(name).replace("\\", r"\\")
-        text = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", shown, text)
-    return text
 
 
 def word(code: object) -> str:

@@ -12,8 +12,9 @@ from engine.approvals import MOST_AT_ONCE
 from engine.errors import InvalidForm, NotFound
 from engine.views import Approval, TaskDetail, TaskView
 from web.gate_facts import GateFacts, gate_facts
+from web.names import named, who
 from web.pages.errors import error_page
-from web.pages.shell import me, named, page_of, times, who
+from web.pages.shell import me, page_of, times
 from web.pages.signing import asked_again, following
 from web.pages.submissions import Description, changes, describe
 from web.permissions import permission

@@ -12,9 +12,10 @@ from engine.errors import AlreadyDecided, InvalidForm, NotAllowed, NotFound, Sta
 from engine.queue import MOST_COUNTED, Queue
 from engine.views import Decision, TaskView
 from handlers.contract import FieldError
+from web.names import named, who
 from web.pages.approvals import DECISIONS, page
 from web.pages.errors import error_page
-from web.pages.shell import me, named, who
+from web.pages.shell import me
 from web.pages.shown import as_shown
 from web.permissions import permission
 from web.reauth import check_again

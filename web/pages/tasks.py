@@ -13,10 +13,11 @@ from engine.errors import Conflict, DraftChanged, InvalidForm, NotAllowed
 from engine.views import TaskDetail, TaskView
 from handlers.contract import FieldError, Problem
 from web import forms
+from web.names import named, who
 from web.pages import approvals
 from web.pages.errors import error_page
 from web.pages.inbox import list_part, read_filter, read_listing, wanted_of
-from web.pages.shell import absence, me, named, page_of, times, who
+from web.pages.shell import absence, me, page_of, times
 from web.pages.withdrawn import why_withdrawn
 from web.permissions import permission
 from web.services import current_services

@@ -8,7 +8,8 @@ from datetime import timedelta
 from engine.safe_xml import parse_xml
 from engine.views import DiagramView, EventView, TaskView
 from web.incoming import happened
-from web.pages.shell import times, who
+from web.names import who
+from web.pages.shell import times
 from web.services import current_services
 from web.texts import N_, _
 
