@@ -12,16 +12,18 @@ from itertools import islice
 from pathlib import Path
 
 import click
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app import BUNDLE, build
-from engine import Bundle
-from engine.errors import Finding
+from engine import Bundle, Database
+from engine.errors import DatabaseTrouble, Finding
 from engine.findings import local
 from engine.lint import placed
 from engine.lint.guard import POOL
 from engine.safe_xml import parse_xml
-from settings import load
-from web.accounts.teams import SHIPPED
+from settings import Settings, load
+from web.accounts.teams import SHIPPED, working_teams
 
 MAX_FILE = 5 * 1024 * 1024
 """Bytes of one file of a bundle."""
@@ -34,20 +36,45 @@ KINDS = (".bpmn", ".dmn", ".json")
 @click.command("check")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def check(files: tuple[Path, ...], as_json: bool) -> None:
+@click.option("--team", "teams", multiple=True, help="A team that there will be; may be given several times. Those of "
+              "the installation, where there is one, are known.")
+def check(files: tuple[Path, ...], as_json: bool, teams: tuple[str, ...]) -> None:
     """Say whether files can be deployed: exit 0 yes, 1 no.
 
     A diagram alone is checked together with the forms, tables and further diagrams of this installation.
     """
+    known = {**teams_there(), **dict.fromkeys(teams, True)}
     POOL.warm()
     bundle, findings = with_rest(files)
     with tempfile.TemporaryDirectory() as folder:  # a check leaves no trace in the installation, and needs none
         parts = build(load(var=Path(folder), demo=False, database_url=""))
-        parts.engine.teams = lambda: {team.key: team.works for team in SHIPPED.values()}
+        parts.engine.teams = lambda: known
         findings += parts.engine.check(bundle)
         parts.database.dispose()
     report(findings, as_json=as_json)
     sys.exit(1 if any(finding.severity == "error" for finding in findings) else 0)
+
+
+def teams_there() -> dict[str, bool]:
+    """The teams that people can be of, and whether they do tasks: those of the configured database, or without one the
+    shipped ones. A database that is there and cannot be read is said."""
+    shipped = {team.key: team.works for team in SHIPPED.values()}
+    try:
+        settings = Settings()  # `load` would make the data folder
+    except ValidationError:
+        settings = load()  # says which variable is wrong
+    if not settings.database_url and not (settings.var / "waybill.db").exists():
+        return shipped  # nothing is installed, and a check makes nothing
+    try:
+        database = Database(settings.database)
+        try:
+            return working_teams(database)
+        finally:
+            database.dispose()
+    except (DatabaseTrouble, SQLAlchemyError, OSError) as error:
+        why = error.sentence if isinstance(error, DatabaseTrouble) else "Its tables are not those of this Waybill."
+        click.echo(f"Only the teams that come with Waybill are known, and those of --team. {why}", err=True)
+        return shipped
 
 
 def with_rest(paths: Iterable[Path]) -> tuple[Bundle, list[Finding]]:

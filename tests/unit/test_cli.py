@@ -16,9 +16,11 @@ from sqlalchemy import update
 
 from app import build, prepare
 from cli import main
+from engine import SYSTEM
 from engine.store.database import Database
 from engine.store.tables import Event, Job
 from settings import ROOT, Settings, load
+from web.accounts.administration import Administration
 
 DIAGRAM = ROOT / "processes" / "order_fulfillment.bpmn"
 ORDERS = (
@@ -82,6 +84,32 @@ def test_a_copy_under_another_name_takes_the_place_of_its_process(tmp_path: Path
 
     assert waybill("processes", "check", str(copy)).exit_code == 0
     assert waybill("processes", "check", str(ROOT / "processes"), str(ROOT / "forms")).exit_code == 0
+
+
+def test_a_check_knows_the_teams_of_the_installation(var: Path, tmp_path: Path) -> None:
+    """Those that an administrator has added, as the server does; of a team that is to come the command is told."""
+    night = tmp_path / "order_fulfillment.bpmn"
+    night.write_bytes(DIAGRAM.read_bytes().replace(b'value="warehouse"', b'value="night"'))
+    assert waybill("processes", "check", str(night)).exit_code == 1
+    assert waybill("processes", "check", "--team", "night", str(night)).exit_code == 0
+
+    parts = build(load(var=var, demo=False, database_url=""))
+    with parts.engine.transaction() as session:
+        Administration(parts.engine, session, SYSTEM).add_team("night", "Night shift", ["operator"])
+    parts.database.dispose()
+
+    assert waybill("processes", "check", str(night)).exit_code == 0
+
+
+@pytest.mark.parametrize("broken", ["not a database at all" * 100, ""])
+def test_a_check_needs_no_database_that_works(var: Path, broken: str) -> None:
+    """It says which teams it knows, and goes on."""
+    (var / "waybill.db").write_text(broken)
+
+    result = waybill("processes", "check", str(DIAGRAM))
+
+    assert (result.exit_code, result.stdout) == (0, "No problem was found.\n")
+    assert result.stderr.startswith("Only the teams that come with Waybill are known, and those of --team.")
 
 
 def test_a_problem_is_named_with_element_name_line_and_advice(tmp_path: Path) -> None:
