@@ -19,8 +19,10 @@ from web import accounts
 SHOWN = ("aria-label", "title", "placeholder", "alt", "data-l")
 DATA = "//*[contains(@class, 'code') or self::code or self::kbd or self::bdi or self::option or self::time or self::dd]"
 """Elements that hold data of the company, of people or of machines."""
-HISTORY = "//ol[contains(@class, 'log')]"
-"""What stands in an order's history stays in English."""
+ENGLISH = """
+    //ol[contains(@class, 'log') and not(contains(@class, 'versions'))] | //table[contains(@class, 'changes')]/tbody
+"""
+"""What stays in English: an order's history, and what changes between two versions."""
 KNOWN = {"Waybill", "WB", "UTC", "Product", "product", "aisle", "mia", "tanaka", "example", "com"}
 """Words of the company's own data."""
 WRITTEN = r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b|\b\d{1,2} [A-Z][a-z]{2}\b|\b[0-9a-f]{8}(?:-?[0-9a-f]{4})+\b"
@@ -46,7 +48,7 @@ def left_out(who: Visitor, addresses: Iterable[str], data: Iterable[str] = ()) -
 
 def unmarked(tree: Any, data: Iterable[str] = ()) -> list[str]:
     """The texts of a page that are neither in brackets nor known data, with `data` the company's on this page."""
-    for element in tree.xpath(f"{DATA} | {HISTORY} | //script | //style"):
+    for element in tree.xpath(f"{DATA} | {ENGLISH} | //script | //style"):
         tail = element.tail
         element.clear()
         element.tail = tail

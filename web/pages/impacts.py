@@ -14,6 +14,8 @@ from engine.views import VersionView
 from web.pages.shell import page_of
 from web.permissions import permission
 from web.services import current_services
+from web.text import number
+from web.texts import N_, _
 
 AT_ONCE = 300
 """Live orders up to which the page itself says what becomes of them; that takes well under a second."""
@@ -71,6 +73,21 @@ def show(key: str, version: int) -> Any:
 
 def group_title(group: ImpactGroup) -> str:
     """What happens to the orders of a group, in few words."""
-    words = {"stays": "Go on as they are", "form_changes": "Open task changes", "lacks": "Would stop later",
-             "cannot": "Cannot move"}
-    return words.get(group.kind) or f"Meet {group.name}"
+    words = {"stays": N_("Go on as they are"), "form_changes": N_("Open task changes"),
+             "lacks": N_("Would stop later"), "cannot": N_("Cannot move")}  # fmt: skip
+    return _(words[group.kind]) if group.kind in words else _("Meet %(name)s", name=group.name)
+
+
+def moving(impact: Impact | None) -> str:
+    """What becomes of the live orders if they are moved: `12 can move, 3 stay; a result for each`."""
+    if impact is None:
+        return _("a result for each")
+    lacks, stay = impact.count("lacks"), impact.count("cannot")
+    said = {"moves": number(impact.can_move), "stops": number(lacks), "stays": number(stay)}
+    if lacks and stay:
+        return _("%(moves)s can move, %(stops)s of them would stop later, %(stays)s stay; a result for each", **said)
+    if lacks:
+        return _("%(moves)s can move, %(stops)s of them would stop later; a result for each", **said)
+    if stay:
+        return _("%(moves)s can move, %(stays)s stay; a result for each", **said)
+    return _("%(moves)s can move; a result for each", **said)

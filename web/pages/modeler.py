@@ -23,6 +23,7 @@ from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.queries import PROCESS
 from web.services import current_services
+from web.texts import _
 
 _FOLDERS = {"bpmn": "processes", "dmn": "processes", "json": "forms"}
 
@@ -99,7 +100,7 @@ def discard(draft_id: str) -> Any:
     engine = current_services().engine
     draft = engine.draft(draft_id)
     engine.discard_draft(draft_id, me().actor)
-    flash(f"The draft “{draft.title}” is discarded.")
+    flash(_("The draft “%(title)s” is discarded.", title=draft.title))
     return redirect(url_for("pages.modeler"), 303)
 
 
@@ -138,9 +139,9 @@ def _deployed(key: str) -> list[VersionView]:
 
 def _version_asked(text: str) -> tuple[str, int]:
     """`order_fulfillment:12` as key and number. NotFound."""
-    key, _, number = text.rpartition(":")
+    key, _colon, number = text.rpartition(":")
     if not (key and number.isascii() and number.isdigit() and len(number) < 10):
-        raise NotFound("Choose the version that the draft begins as.")
+        raise NotFound(_("Choose the version that the draft begins as."))
     return key, int(number)
 
 
@@ -151,8 +152,8 @@ def _imported(version: str, title: str) -> DraftView:
         name = (upload.filename or "").replace("\\", "/").rpartition("/")[2]
         folder = _FOLDERS.get(name.rpartition(".")[2].lower())
         if folder is None:
-            raise NotFound(f"{name[:80] or 'An empty choice'} is neither a diagram (.bpmn), a table (.dmn) nor a form "
-                           "(.json).")
+            raise NotFound(_("%(name)s is neither a diagram (.bpmn), a table (.dmn) nor a form (.json).",
+                             name=name[:80] or _("An empty choice")))  # fmt: skip
         files[f"{folder}/{name}"] = upload.read()
     if not version:
         return engine.open_draft(me().actor, title=title, files=files)

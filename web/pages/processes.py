@@ -21,14 +21,22 @@ from web.changes import MOST_ROWS, rows
 from web.headers import use_policy
 from web.names import named, who
 from web.pages import impacts
-from web.pages.impacts import group_title, live_orders
+from web.pages.impacts import group_title, live_orders, moving
 from web.pages.orders import xml_answer
 from web.pages.pictures import pictures
 from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.queries import PROCESS
 from web.services import current_services
+from web.texts import N_, _
 
+_HEADINGS = {
+    "waits for consent": N_("Version %(version)s waits for consent"),
+    "was returned": N_("Version %(version)s was returned"),
+    "runs": N_("Version %(version)s runs"),
+    "older": N_("Version %(version)s has live orders"),
+    "ended": N_("Version %(version)s has ended"),
+}
 _VERSION = "/processes/<key>/<int(max=2147483647):version>"
 
 
@@ -94,6 +102,7 @@ def _page(key: str, number: int, said: Said | None = None) -> str:
     began = time.perf_counter()
     findings = engine.check(bundle) if version.state == "awaiting_consent" else None
     checked_in = time.perf_counter() - began
+    orders = live_orders(version, versions, newest)
     return page_of(
         "process.html", section="processes", v=version, versions=versions, newest=newest, base=base, found=found,
         rows=made[:MOST_ROWS], rows_left=max(0, len(made) - MOST_ROWS), steps=found.steps, findings=findings,
@@ -101,18 +110,20 @@ def _page(key: str, number: int, said: Said | None = None) -> str:
         pictures=pictures(key, before, bundle, found, with_marks=base is not None), files=sorted(bundle.files),
         others=[one for one in versions if one.version != number], live=sum(one.open_instances for one in versions),
         state_of=state_of, said=said or Said(), may_write=_may_write(), made_it=_made(version),
-        orders=live_orders(version, versions, newest), group_title=group_title, named=impacts.NAMED,
+        orders=orders, moving=moving(orders.impact) if orders else "",
+        heading=_(_HEADINGS[state_of(version, newest)], version=number),
+        group_title=group_title, named=impacts.NAMED,
         stale=_is_stale(version, newest), can_go_back=_can_go_back(version, newest),
     )  # fmt: skip
 
 
 def state_of(version: VersionView, newest: VersionView | None) -> str:
-    """What a version is now, in words: `waits for consent`, `runs`, `ended`."""
+    """What a version is now, in English words: `waits for consent`, `runs`, `ended`."""
     if version.state != "deployed":
-        return "waits for consent" if version.state == "awaiting_consent" else "was returned"
+        return N_("waits for consent") if version.state == "awaiting_consent" else N_("was returned")
     if newest is not None and version.version == newest.version:
-        return "runs"
-    return "older" if version.open_instances else "ended"
+        return N_("runs")
+    return N_("older") if version.open_instances else N_("ended")
 
 
 def newest_of(versions: list[VersionView]) -> VersionView | None:
@@ -169,7 +180,7 @@ def zipped(bundle: Bundle) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(bundle.files):
-            folder, _, file = name.rpartition("/")
+            folder, _slash, file = name.rpartition("/")
             entry = zipfile.ZipInfo(f"{'forms' if folder == 'forms' else 'processes'}/{_safe(file)}")
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             archive.writestr(entry, bundle.files[name])
@@ -192,7 +203,8 @@ def consent(key: str, version: int) -> Any:
         current_services().engine.consent(key, version, me().actor, said.text)
     except (InvalidForm, CannotDeploy, Conflict, OwnVersion) as refused:
         return _again(key, version, said, refused)
-    flash(f"Version {version} is deployed. New {'orders' if key == PROCESS else 'ones'} run on it.")
+    flash(_("Version %(version)s is deployed. New orders run on it.", version=version) if key == PROCESS
+          else _("Version %(version)s is deployed. New ones run on it.", version=version))  # fmt: skip
     if said.move:
         return _moved(key, version, said.text)
     return redirect(url_for("pages.process", key=key, version=version), 303)
@@ -217,8 +229,9 @@ def give_back(key: str, version: int) -> Any:
     except (InvalidForm, Conflict) as refused:
         return _again(key, version, said, refused)
     own = found.deployed_by == me().actor.name
-    flash(f"Version {version} is taken back. Its draft can be changed again." if own
-          else f"Version {version} is returned to {who(found.deployed_by)}, who reads your comment.")  # fmt: skip
+    flash(_("Version %(version)s is taken back. Its draft can be changed again.", version=version) if own
+          else _("Version %(version)s is returned to %(person)s, who reads your comment.", version=version,
+                 person=who(found.deployed_by)))  # fmt: skip
     return redirect(url_for("pages.process", key=key, version=version), 303)
 
 
@@ -232,10 +245,10 @@ def go_back(key: str, version: int) -> Any:
         return _again(key, version, said, refused)
     new = next(one for one in made if one.key == key)
     if new.state == "awaiting_consent":
-        flash(f"Version {new.version} is version {version} again. Another analyst or an administrator must "
-              "consent to it.")  # fmt: skip
+        flash(_("Version %(new)s is version %(old)s again. Another analyst or an administrator must consent to it.",
+                new=new.version, old=version))  # fmt: skip
     else:
-        flash(f"Version {new.version} is version {version} again, and is deployed.")
+        flash(_("Version %(new)s is version %(old)s again, and is deployed.", new=new.version, old=version))
     return redirect(url_for("pages.process", key=key, version=new.version), 303)
 
 
@@ -264,7 +277,8 @@ def _again(key: str, version: int, said: Said, refused: Exception) -> Response:
     if isinstance(refused, OwnVersion):
         status = 403
         refused = OwnVersion(
-            f"You made version {version} or changed its draft: another analyst or an administrator must consent to it."
-        )
+            _("You made version %(version)s or changed its draft: another analyst or an administrator must consent "
+              "to it.", version=version)
+        )  # fmt: skip
     message = refused.errors[0].message if isinstance(refused, InvalidForm) else named(refused)
     return make_response(_page(key, version, Said(message, said.text, said.move)), status)
