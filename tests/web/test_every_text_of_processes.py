@@ -44,8 +44,8 @@ def test_every_text_of_the_versions_pages_is_in_the_catalogue(world: World, wrap
     seen["wrong key"] = ines.sends("/modeler", {**seen["drafts"].form(), "way": "empty", "key": "?", "title": ""})
     ines.sends("/modeler", {**seen["drafts"].form(), "way": "copy", "version": f"{KEY}:1", "title": "Wider boxes."})
     seen["a draft"] = ines.goes("/modeler")
-    seen["discarded"] = ines.sends(next(form.action for form in seen["a draft"].tree.forms
-                                        if (form.action or "").endswith("/discard")), seen["drafts"].form())  # fmt: skip
+    discard = next(form.action for form in seen["a draft"].tree.forms if (form.action or "").endswith("/discard"))
+    seen["discarded"] = ines.sends(discard, seen["drafts"].form())
 
     company = names(world) | SAID | ENGINE | {KEY}
     assert {said: left for said, page in seen.items() if (left := unmarked(page.tree, company))} == {}
