@@ -31,7 +31,7 @@ from handlers.ports import Ports
 from handlers.tables import Product
 from settings import ROOT, Settings, WrongSetting, load
 from web import create_web
-from web.accounts import active_person, demo_users, users, working_teams
+from web.accounts import active_people, demo_users, users, working_teams
 from web.accounts.away import Absences
 from web.accounts.directory import AccountsDirectory
 
@@ -117,7 +117,7 @@ def build(
     engine = Engine(database, registry(ports), clock, consent_needed=settings.consent)
     engine.teams = lambda: working_teams(database)
     engine.tells = "staff.mail"
-    engine.directory = active_person
+    engine.directory = active_people
     engine.absences = Absences()
     engine.claims_end_after = timedelta(hours=settings.claim_hours)
     return Parts(settings, clock, database, ports, engine)

@@ -43,7 +43,7 @@ from engine.signing import (
 )
 from engine.store.tables import Job, Signature, Task
 from engine.unit import Unit
-from engine.views import SYSTEM, Actor, Amount, Approval, Decision, TaskView
+from engine.views import SYSTEM, Actor, Amount, Approval, Decision, DelegationView, TaskView
 from handlers.contract import FieldError, WaybillError
 
 MOST_AT_ONCE = 20
@@ -280,8 +280,12 @@ class Approvals(Commands):
                 return f"The approval of “{gate.name}” is void. {why_void(last, submission)}"
         return None
 
-    def approval(self, tx: Session, unit: Unit, row: Task, element: Element, actor: Actor) -> Approval:
-        """What the page of a gate shows: submission, signatures, who may not sign and why."""
+    def approval(
+        self, tx: Session, unit: Unit, row: Task, element: Element, actor: Actor,
+        lent: Sequence[DelegationView] | None = None,
+    ) -> Approval:
+        """What the page of a gate shows: submission, signatures, who may not sign and why. `lent`: what is lent to the
+        actor, where that is known."""
         signed = list(tx.scalars(
             select(Signature)
             .where(Signature.instance_id == row.instance_id, Signature.element == element.id)
@@ -298,8 +302,8 @@ class Approvals(Commands):
         counts = [s for s in here if s not in void]
         done = workers(tx, unit, element)
         worth = self.worth(element, submission)
-        blocked, lent = self._blocked(tx, row, counts, done, actor, worth)
-        acts_for, whose = (lent.by.name, lent.by.printed_name) if lent is not None else (None, None)
+        blocked, right = self._blocked(tx, row, counts, done, actor, worth, lent)
+        acts_for, whose = (right.by.name, right.by.printed_name) if right is not None else (None, None)
         names = unit.definition.step_names()
         decisions: tuple[Decision, ...] = ("approve", "send_back", "reject")
         return Approval(
@@ -312,7 +316,7 @@ class Approvals(Commands):
             void=tuple(signature_view(s, self.library.get(tx, s.version_id).version, void=why_void(s, submission))
                        for s in void),
             meanings={each: meaning(element, each, acts_for=whose) for each in decisions}, acts_for=acts_for,
-            up_to=lent.up_to if lent is not None else None, worth=worth,
+            up_to=right.under.up_to if right else None, acts_until=right.under.ends_at if right else None, worth=worth,
             can_override=row.state == "open" and why_no_override(row, actor, done) is None,
         )
 
@@ -320,16 +324,17 @@ class Approvals(Commands):
         return signature_view(row, self.library.get(tx, row.version_id).version)
 
     def _blocked(
-        self, tx: Session, row: Task, here: Sequence[Signature], done: set[str], actor: Actor, worth: Sequence[Amount]
+        self, tx: Session, row: Task, here: Sequence[Signature], done: set[str], actor: Actor, worth: Sequence[Amount],
+        lent: Sequence[DelegationView] | None,
     ) -> tuple[str | None, Lent | None]:
         """Why the actor may not sign, if so; and for whom they would sign, if for another person."""
         if row.state != "open":
             return "This gate is decided.", None
         try:
-            lent = self.right_to_sign(tx, row, actor, done, lambda: worth)
+            right = self.right_to_sign(tx, row, actor, done, lambda: worth, lent)
         except NotAnApprover as refusal:
             return str(refusal), None
-        return signed_by(here, actor.name, lent.by.name if lent else None) or blocked_reason(done, actor), lent
+        return signed_by(here, actor.name, right.by.name if right else None) or blocked_reason(done, actor), right
 
 
 def signatures_of(tx: Session, task_id: str) -> list[Signature]:

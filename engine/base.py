@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -93,7 +93,7 @@ class EngineBase:
         self.tells: str | None = None
         """The operation that tells people of a task or an order: `kind`, `teams`, `people`, `order`, `task`, `title`,
         `text`. None: nobody is told."""
-        self.directory: Callable[[Session, str], Actor | None] | None = None
+        self.directory: Callable[[Session, Collection[str]], Mapping[str, Actor]] | None = None
         """Who an active person of a name is now; None in an installation without people, where nobody can delegate."""
         self.library = Library()
         self.on_wakeup: Callable[[Sequence[str]], None] | None = None

@@ -151,9 +151,9 @@ class Commands(Delegations):
         unit.done_tasks.add(row.id)
 
     def _open(self, tx: Session, task_id: str, actor: Actor) -> tuple[Unit, Task, Element]:
-        """Locks the instance of an open task that the actor may do."""
+        """Locks the instance of an open task that the actor may do; of a gate also whoever signs it for another."""
         unit, row = self._locked_task(tx, task_id, actor)
-        if row.team not in actor.teams:
+        if not self.may_do(tx, row, actor):
             raise NotAllowed(f"This task belongs to the team {row.team}; you may look at it.")
         if row.state != "open":
             raise AlreadyDone(f"The task is done, by {row.completed_by}." if row.completed_by

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from engine.errors import Conflict, InvalidForm, NotAllowed, NotAnApprover, NotFound
 from engine.forms import text_fault
 from engine.journal import Journal
-from engine.rows import delegation_view, limit_of
+from engine.rows import delegation_view
 from engine.store.tables import Delegation, Instance, ProcessVersion, Task
 from engine.views import Actor, Amount, DelegationView, Gate, Signers
 from handlers.contract import FieldError
@@ -36,7 +36,7 @@ class Lent:
     """A right to sign that somebody uses for another person."""
 
     by: Actor
-    up_to: Amount | None
+    under: DelegationView
 
 
 class Delegations(Journal):
@@ -141,12 +141,14 @@ class Delegations(Journal):
 
     def running_delegations(self, team: str) -> list[DelegationView]:
         """The delegations under which people sign for somebody of a team now."""
-        now = self.clock.now()
-        running = (Delegation.team == team, Delegation.starts_at <= now, Delegation.ends_at > now,
-                   Delegation.revoked_at.is_(None))
         with self.reading() as session:
-            rows = session.scalars(select(Delegation).where(*running).order_by(Delegation.starts_at, Delegation.id))
-            return [delegation_view(row, now) for row in rows]
+            return self._running(session, Delegation.team == team)
+
+    def _running(self, session: Session, which: ColumnElement[bool]) -> list[DelegationView]:
+        now = self.clock.now()
+        running = (Delegation.starts_at <= now, Delegation.ends_at > now, Delegation.revoked_at.is_(None))
+        rows = select(Delegation).where(which, *running).order_by(Delegation.starts_at, Delegation.id)
+        return [delegation_view(row, now) for row in session.scalars(rows)]
 
     def signers(self, at: datetime | None = None) -> Signers:
         """Which team signed which gate, in versions that were in use, and which delegations ran, at a moment (now).
@@ -191,88 +193,99 @@ class Delegations(Journal):
 
     def person(self, session: Session, name: str) -> Actor | None:
         """An active person by name; None when there is none, or when this engine knows no people."""
-        return self.directory(session, name) if self.directory is not None else None
+        return self.people(session, [name]).get(name)
 
-    def lent_to(self, session: Session, name: str) -> list[Delegation]:
+    def people(self, session: Session, names: Collection[str]) -> Mapping[str, Actor]:
+        """The active ones of these people, by name; nobody when this engine knows no people."""
+        return self.directory(session, names) if self.directory is not None else {}
+
+    def lent_to(self, session: Session, name: str) -> list[DelegationView]:
         """The delegations under which a person may sign for others now."""
-        now = self.clock.now()
-        return list(session.scalars(
-            select(Delegation)
-            .where(Delegation.delegate == name, Delegation.starts_at <= now, Delegation.ends_at > now,
-                   Delegation.revoked_at.is_(None))
-            .order_by(Delegation.starts_at, Delegation.id)
-        ))
+        return self._running(session, Delegation.delegate == name)
+
+    def lent_beside(self, session: Session, row: Task, actor: Actor) -> tuple[DelegationView, ...] | None:
+        """What is lent to somebody for whom a task is not there by right, and the other running delegations of its
+        team; None for who sees it anyway. At most one statement."""
+        if actor.sees_all or row.team in actor.teams:
+            return None
+        return tuple(self._running(session, or_(Delegation.delegate == actor.name, Delegation.team == row.team)))
 
     def sees_task(self, session: Session, row: Task, actor: Actor) -> bool:
         """Whether a task is there for somebody: of their team, or a gate that is delegated to them now."""
-        if actor.sees_all or row.team in actor.teams:
+        return actor.sees_all or self.may_do(session, row, actor)
+
+    def may_do(self, session: Session, row: Task, actor: Actor) -> bool:
+        """Whether a task is somebody's to do: of their team, or a gate that is delegated to them now."""
+        if row.team in actor.teams:
             return True
         return row.kind == "approval" and any(covers(each, row) for each in self.lent_to(session, actor.name))
 
     def not_there(self, session: Session, row: Task | None, actor: Actor) -> NotFound:
         """That a task is not there for somebody; who signed such gates for another person reads why they do no more."""
         past = select(Delegation).where(Delegation.delegate == actor.name).order_by(Delegation.ends_at.desc())
+        now = self.clock.now()
         for each in session.scalars(past) if row is not None else ():
-            if row is not None and covers(each, row):
+            if row is not None and covers(delegation_view(each, now), row):
                 ended = "was revoked" if each.revoked_at else "has ended"
-                when, why = ("yet", "has not begun") if each.starts_at > self.clock.now() else ("any more", ended)
+                when, why = ("yet", "has not begun") if each.starts_at > now else ("any more", ended)
                 lends = self.person(session, each.principal)
                 name = lends.printed_name if lends is not None else each.principal
                 return NotFound(f"You do not sign for {name} {when}: the delegation {why}.")
         return NotFound("There is no such task for you.")
 
     def right_to_sign(
-        self, session: Session, row: Task, actor: Actor, worked: set[str], worth: Callable[[], Sequence[Amount]]
+        self, session: Session, row: Task, actor: Actor, worked: set[str], worth: Callable[[], Sequence[Amount]],
+        lent: Sequence[DelegationView] | None = None,
     ) -> Lent | None:
         """In whose place an actor signs a gate: None when in their own right.
 
         `worked` are the people who may not sign because they worked on the order, `worth` tells what the order is
-        worth. NotAnApprover when there is no right at all: with a delegation that cannot be used, it says
-        why.
+        worth, `lent` holds what is lent to the actor, where that is known. NotAnApprover when there is no right at all:
+        with a delegation that cannot be used, it says why.
         """
         if row.team in actor.teams:
             return None
         refused = NotAnApprover(f"Only {row.team.replace('-', ' ')} sign this gate.")
         if actor.sees_all or self.directory is None:
             raise refused
-        for each in self.lent_to(session, actor.name):
-            if covers(each, row):
-                try:
-                    return self._use(session, each, worked, worth)
-                except NotAnApprover as why:
-                    refused = why
+        running = self.lent_to(session, actor.name) if lent is None else lent
+        about = [each for each in running if each.delegate == actor.name and covers(each, row)]
+        people = self.people(session, {actor.name, *(each.principal for each in about)}) if about else {}
+        for each in about:
+            try:
+                return _use(each, people, worked, worth)
+            except NotAnApprover as why:
+                refused = why
         raise refused
 
-    def _use(
-        self, session: Session, row: Delegation, worked: set[str], worth: Callable[[], Sequence[Amount]]
-    ) -> Lent:
-        """The right that a delegation gives to a signature now. NotAnApprover says why it gives none."""
-        lends, takes = self.person(session, row.principal), self.person(session, row.delegate)
-        if lends is None or row.team not in lends.teams:
-            raise NotAnApprover(
-                f"{row.principal} may not sign this gate any more, so nobody can sign for them.", row.principal
-            )
-        if takes is None or takes.sees_all:
-            raise NotAnApprover("You may not sign for others any more.")
-        if row.principal in worked:
-            raise NotAnApprover(f"{lends.printed_name} worked on this order, so nobody can sign it for them.")
-        limit = limit_of(row)
-        if limit is not None and not limit.covers(worth()):
-            raise NotAnApprover(f"This order is above the amount up to which you sign for {lends.printed_name}.")
-        return Lent(lends, limit)
+
+def _use(
+    lent: DelegationView, people: Mapping[str, Actor], worked: set[str], worth: Callable[[], Sequence[Amount]]
+) -> Lent:
+    """The right that a delegation gives to a signature now. NotAnApprover says why it gives none."""
+    lends, takes = people.get(lent.principal), people.get(lent.delegate)
+    if lends is None or lent.team not in lends.teams:
+        raise NotAnApprover(
+            f"{lent.principal} may not sign this gate any more, so nobody can sign for them.", lent.principal
+        )
+    if takes is None or takes.sees_all:
+        raise NotAnApprover("You may not sign for others any more.")
+    if lent.principal in worked:
+        raise NotAnApprover(f"{lends.printed_name} worked on this order, so nobody can sign it for them.")
+    if lent.up_to is not None and not lent.up_to.covers(worth()):
+        raise NotAnApprover(f"This order is above the amount up to which you sign for {lends.printed_name}.")
+    return Lent(lends, lent)
 
 
-def covers(delegation: Delegation, row: Task) -> bool:
+def covers(lent: DelegationView, row: Task) -> bool:
     """Whether a delegation is about this gate."""
-    gates = delegation.gates.split()
-    return row.kind == "approval" and delegation.team == row.team and (not gates or row.element in gates)
+    return row.kind == "approval" and lent.team == row.team and (not lent.gates or row.element in lent.gates)
 
 
-def covered(delegation: Delegation) -> ColumnElement[bool]:
+def covered(lent: DelegationView) -> ColumnElement[bool]:
     """The same, as a condition on rows of tasks."""
-    gates = delegation.gates.split()
-    about = and_(Task.kind == "approval", Task.team == delegation.team)
-    return and_(about, Task.element.in_(gates)) if gates else about
+    about = and_(Task.kind == "approval", Task.team == lent.team)
+    return and_(about, Task.element.in_(lent.gates)) if lent.gates else about
 
 
 def _in_utc(at: datetime) -> datetime:

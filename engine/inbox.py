@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 from engine import forms
 from engine.codec import pack, unpack
 from engine.definitions import Element
+from engine.delegations import covers
 from engine.errors import AlreadyDone, InvalidForm, NotAllowed, NotFound, TakenByAnother
 from engine.rows import draft_changed, task_view
 from engine.store.tables import Instance, Job, Task
 from engine.tasklists import OPEN, TaskLists
 from engine.unit import Unit
-from engine.views import SYSTEM, Actor, TaskDetail, TaskView
+from engine.views import SYSTEM, Actor, DelegationView, TaskDetail, TaskView
 from handlers.contract import FieldError, FormContext
 
 LONGEST_NOTE = 500
@@ -57,7 +58,7 @@ class Inbox(TaskLists):
                 raise AlreadyDone("The task is not open any more.")
             if row.assignee not in (None, actor.name) and not actor.sees_all:
                 raise TakenByAnother(row.assignee or "")
-            if row.team not in to.teams:
+            if not self.may_do(tx, row, to):
                 raise InvalidForm([FieldError("/to", f"{to.printed_name} is not in the team {row.team}.")])
             self._assign(row, to.name)
             unit.event("assigned", unit.definition.element(row.process, row.element), to=to.name)
@@ -75,7 +76,7 @@ class Inbox(TaskLists):
             raise InvalidForm([FieldError("/note", f"Say why, in at most {LONGEST_NOTE} characters.")])
         with self.transaction() as tx:
             unit, row = self._locked_task(tx, task_id, actor)
-            if row.team in actor.teams and row.state == "open" and row.assignee not in (None, actor.name):
+            if self.may_do(tx, row, actor) and row.state == "open" and row.assignee not in (None, actor.name):
                 element = unit.definition.element(row.process, row.element)
                 unit.event("taken_over", element, was=row.assignee, comment=note)
                 self._assign(row, actor.name)
@@ -160,17 +161,21 @@ class Inbox(TaskLists):
                 .where(Task.id == task_id)
             )
             found = session.execute(whole).tuples().one_or_none()
-            if found is None or not self.sees_task(session, found[0], actor):
-                raise self.not_there(session, found and found[0], actor)
+            if found is None:
+                raise self.not_there(session, None, actor)
             row, instance, incident = found
+            lent = self.lent_beside(session, row, actor)
+            if lent is not None and not any(each.delegate == actor.name and covers(each, row) for each in lent):
+                raise self.not_there(session, row, actor)
             unit = Unit(self, session, instance, self.definition_then(session, instance, row), actor, new=False)
             element = unit.definition.element(row.process, row.element)
-            return self._detail(session, unit, row, element, actor, incident)
+            return self._detail(session, unit, row, element, actor, incident, lent)
 
     def _detail(
-        self, session: Session, unit: Unit, row: Task, element: Element, actor: Actor, incident: str | None
+        self, session: Session, unit: Unit, row: Task, element: Element, actor: Actor, incident: str | None,
+        lent: tuple[DelegationView, ...] | None,
     ) -> TaskDetail:
-        approval = self.approval(session, unit, row, element, actor) if element.is_approval else None
+        approval = self.approval(session, unit, row, element, actor, lent) if element.is_approval else None
         is_open = row.state == "open"
         context = forms.context_of(unit, element) if is_open and approval is None else FormContext()
         schema = {} if approval else forms.schema_for(unit.definition.form(element), context)
@@ -179,7 +184,7 @@ class Inbox(TaskLists):
             data=unpack(row.data) if row.data else dict(context.data),
             draft=unpack(row.draft) if row.draft else None,
             instructions=element.instructions or element.documentation, facts=context.facts, approval=approval,
-            incident=incident, steps=unit.definition.steps_of(element),
+            incident=incident, steps=unit.definition.steps_of(element), lent=lent,
         )
 
 

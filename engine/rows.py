@@ -86,11 +86,11 @@ def delegation_view(row: Delegation, at: datetime) -> DelegationView:
         state = "ended"
     return DelegationView(
         row.id, row.principal, row.delegate, row.team, tuple(row.gates.split()), row.starts_at, row.ends_at,
-        row.reason, row.made_by, row.made_at, row.revoked_by, row.revoked_at, state, limit_of(row),
+        row.reason, row.made_by, row.made_at, row.revoked_by, row.revoked_at, state, _limit_of(row),
     )
 
 
-def limit_of(row: Delegation) -> Amount | None:
+def _limit_of(row: Delegation) -> Amount | None:
     """Up to what amount a delegation holds."""
     if row.limit_amount is None or row.limit_currency is None:
         return None

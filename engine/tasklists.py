@@ -27,7 +27,7 @@ from engine.delegations import covered
 from engine.incidents import Incidents
 from engine.rows import cursor_of, read_cursor, task_view
 from engine.store.tables import Task
-from engine.views import Actor, Page, TaskView
+from engine.views import Actor, DelegationView, Page, TaskView
 
 MOST_COUNTED = 1000
 """Nobody reads a longer list to its end: a count stops here, and pages write `999+`."""
@@ -111,11 +111,12 @@ class TaskLists(Incidents):
             return self._searched_counts(actor, wanted, own, soon, late)
         return self._capped_counts(actor, wanted, own, soon, late)
 
-    def shelves(self, actor: Actor) -> Shelves:
-        """What the actor sees now, team by team; None for who sees all. At most one statement; what is asked with it
+    def shelves(self, actor: Actor, lent: Sequence[DelegationView] | None = None) -> Shelves:
+        """What the actor sees now, team by team; None for who sees all. At most one statement, none where it is known
+        what is `lent` to them; what is asked with it
         (`inbox_number`, `engine.queue.queue_columns`) asks none."""
         with self.reading() as session:
-            return self._shelves(session, actor)
+            return self._shelves(session, actor, lent)
 
     def _capped_counts(self, actor: Actor, wanted: Wanted, own: Any, soon: Any, late: Any) -> dict[str, int]:
         at_step = [Task.step == wanted.step] if wanted.step is not None else []
@@ -176,13 +177,17 @@ class TaskLists(Incidents):
             .options(defer(Task.draft), defer(Task.data))
         )
 
-    def _shelves(self, session: Session, actor: Actor) -> dict[str, ColumnElement[bool]] | None:
+    def _shelves(
+        self, session: Session, actor: Actor, known: Sequence[DelegationView] | None = None
+    ) -> dict[str, ColumnElement[bool]] | None:
         """What the actor sees of each team: all of their own teams', and the gates that are delegated to them now. For
         who sees all, None. One statement."""
         if actor.sees_all:
             return None
         lent: dict[str, list[ColumnElement[bool]]] = {}
-        for each in self.lent_to(session, actor.name):
+        for each in self.lent_to(session, actor.name) if known is None else known:
+            if each.delegate != actor.name:
+                continue
             lent.setdefault(each.team, []).append(covered(each))
         own: dict[str, ColumnElement[bool]] = {team: Task.team == team for team in sorted(actor.teams)}
         return {**{team: and_(Task.team == team, or_(*gates)) for team, gates in lent.items()}, **own}

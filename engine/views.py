@@ -255,6 +255,8 @@ class Approval:
     """For whom the caller would sign, under a delegation; None: in their own right, or not at all."""
     up_to: Amount | None = None
     """What an order may be worth at most for the caller to sign it for that person; None: anything."""
+    acts_until: datetime | None = None
+    """Until when they may, under that delegation."""
     worth: tuple[Amount, ...] = ()
     """What the submission says that the order is worth; each is compared with such a limit."""
     can_override: bool = False
@@ -279,6 +281,9 @@ class TaskDetail:
     """The error of an open incident on this task."""
     steps: int = 0
     """The number of the last step of its process."""
+    lent: tuple[DelegationView, ...] | None = None
+    """Under what the caller signs for others now, and what else is lent of this gate's team; None where the task is
+    there for the caller anyway."""
 
 
 @dataclass(frozen=True, slots=True)

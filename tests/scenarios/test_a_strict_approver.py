@@ -27,6 +27,7 @@ from engine.errors import (
     OwnVersion,
     SeparationOfDuties,
     StaleSnapshot,
+    TakenByAnother,
 )
 from engine.store.tables import Instance, Signature
 from engine.views import Actor, Amount, Approval, DelegationView, EventView
@@ -588,6 +589,32 @@ class Test12Delegation:
         assert [e.detail["why"] for e in events(order, "signature_refused")] == [why] * 3
         lends(shop, reason="Without a limit")
         assert sign(order, GRACE)[1:] == (1, 1), "another delegation covers it"
+
+    def test_b_claims_what_they_may_sign_and_nothing_else(self, shop: Shop) -> None:
+        """A claim tells the others that somebody reads it; it keeps nobody from signing."""
+        order, packing = shop.places_order(), shop.places_order().goes_to("package_products")
+        task = order.task(GATE)
+        with pytest.raises(NotFound):
+            shop.engine.claim(task.id, GRACE)
+        lent = lends(shop)
+
+        assert shop.engine.claim(task.id, GRACE).assignee == "payment-approver"
+        assert events(order, "claimed")[0].actor == "payment-approver"
+        with pytest.raises(TakenByAnother):
+            shop.engine.claim(task.id, HELENA)
+        assert shop.engine.take_over(task.id, HELENA, "I am back.").assignee == "stock-approver"
+        assert shop.engine.assign(task.id, HELENA, GRACE).assignee == "payment-approver"
+        assert shop.engine.release(task.id, GRACE).assignee is None
+        with pytest.raises(NotFound):
+            shop.engine.claim(packing.task("package_products").id, GRACE)
+        with pytest.raises(NotAllowed):
+            shop.engine.claim(task.id, ADMIN)
+        shop.engine.claim(task.id, GRACE)
+        shop.engine.revoke_delegation(lent.id, HELENA)
+        with pytest.raises(NotFound):
+            shop.engine.release(task.id, GRACE)
+        sign(order, RAVI)
+        assert 6 in order.steps()
 
     def test_what_is_ordered_together_counts_against_that_amount(self, shop: Shop) -> None:
         shop.places_order(**HALF)

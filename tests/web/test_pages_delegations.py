@@ -76,6 +76,23 @@ def test_a_delegate_reads_up_to_what_amount_they_sign(world: World) -> None:
     assert "3000.00,USD" in owner.goes("/access-review/could-sign.csv").text
 
 
+def test_a_delegate_claims_a_gate_on_its_page(world: World) -> None:
+    """As the people of the team do; others read who has it, and may sign all the same."""
+    _, task = order_at_gate(world)
+    gives(world, visitor(world, "stock-approver"))
+    mei, ravi = visitor(world, "warehouse"), visitor(world, "stock-approver-2")
+
+    page = mei.goes(f"/tasks/{task}")
+    claimed = mei.sends(f"/tasks/{task}/claim", page.form("/claim"))
+
+    assert "Yours since" in claimed.text
+    seen = ravi.goes(f"/tasks/{task}")
+    assert "Mei Tan has this task since" in seen.text
+    assert seen.find("//section[@id='decide']//button[@data-sign]")
+    mei.sends(f"/tasks/{task}/release", claimed.form("/release"))
+    assert "Nobody has it yet." in ravi.goes(f"/tasks/{task}").text
+
+
 def test_a_revoked_delegation_ends_at_once(world: World) -> None:
     """Either of the two ends it; the gate is gone from the delegate's inbox."""
     order, task = order_at_gate(world)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 
 from engine.views import SYSTEM, Actor
 from handlers.contract import WaybillError
 from web.accounts.passwords import hasher as _hasher
+from web.accounts.tables import Team as TeamRow
 from web.accounts.tables import User
-from web.accounts.teams import Team, active_teams, roles_of
+from web.accounts.teams import Team, roles_of, teams_of
 from web.permissions import SEES_ALL
 from web.texts import _
 
@@ -100,10 +101,13 @@ def actor(user: User, teams: Mapping[str, Team]) -> Actor:
     )  # fmt: skip
 
 
-def active_person(session: Session, name: str) -> Actor | None:
-    """The active person of that name as the engine knows them now, or None."""
-    user = session.get(User, name)
-    return actor(user, active_teams(session)) if user is not None and user.active else None
+def active_people(session: Session, names: Collection[str]) -> dict[str, Actor]:
+    """The active ones of these people as the engine knows them now, by name. One statement."""
+    wanted = select(User, TeamRow).outerjoin(TeamRow, true()).where(User.name.in_(sorted(names)), User.active)
+    rows = session.execute(wanted).tuples().all()
+    teams = teams_of({team.key: team for _, team in rows if team is not None}.values())
+    known = {key: team for key, team in teams.items() if team.active}
+    return {user.name: actor(user, known) for user, _ in rows}
 
 
 def demo_users(session: Session, note: Note) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sqlalchemy import select
@@ -60,8 +60,13 @@ SHIPPED: Mapping[str, Team] = {
 
 def all_teams(session: Session) -> dict[str, Team]:
     """Every team, also retired ones: the shipped ones first, then those that were added, by title."""
+    return teams_of(session.scalars(select(TeamRow).order_by(TeamRow.title, TeamRow.key)))
+
+
+def teams_of(rows: Iterable[TeamRow]) -> dict[str, Team]:
+    """The same, of the rows as they were read."""
     found = dict(SHIPPED)
-    for row in session.scalars(select(TeamRow).order_by(TeamRow.title, TeamRow.key)):
+    for row in rows:
         mine = SHIPPED.get(row.key)
         found[row.key] = replace(mine, title=row.title) if mine else Team(
             row.key, row.title, frozenset(row.roles) | {"staff"}, row.active

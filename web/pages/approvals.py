@@ -14,6 +14,7 @@ from engine.views import Approval, Decision, DelegationView, EventView, TaskDeta
 from web.gate_facts import gate_facts
 from web.names import everybody, named, who
 from web.pages.history import MACHINE, Sentence, gathered
+from web.pages.holding import held_by
 from web.pages.shell import away, me, page_of, shell, word
 from web.pages.shown import seal
 from web.pages.submissions import changes, describe
@@ -68,9 +69,9 @@ def page(
     with services.database.read() as session:
         facts = gate_facts(session, [task.order]).get(task.order)
     history = services.engine.history(task.order)
-    queue = shell(beside=task).queue if not approval.blocked else None
+    queue = shell(beside=None if approval.blocked else task, lent=detail.lent).queue
     asked = request.args.get("decision")
-    lent = _lent(task, approval)
+    lent = _lent(detail, approval)
     body = page_of(
         "approval.html",
         section="inbox",
@@ -87,11 +88,14 @@ def page(
         reviewed=_reviewed(history, approval),
         history=gathered(history, who),
         can_sign=_can_sign(task, approval, lent),
-        limits=[d for d in lent if approval.blocked and d.delegate == me().name and d.up_to],
-        acts_until=_acts_until(lent, approval),
+        limits=[each for each in lent if each.delegate == me().name and each.up_to],
         queue=queue,
         waiting=_waiting(queue) if queue is not None else "",
         decisions=_decisions(approval),
+        claims=task.state == "open" and (not approval.blocked or task.assignee == me().name),
+        mine=task.assignee == me().name,
+        locked=held_by(task) if task.assignee not in (None, me().name) else None,
+        keep={},
         withdrawn=why_withdrawn(task) if task.state == "withdrawn" else None,
         errors=errors or {},
         typed=typed or ({"decision": asked} if asked in DECISIONS else {}),
@@ -106,12 +110,13 @@ def _waiting(queue: Queue) -> str:
     return ngettext("%(num)s waits for you", "%(num)s wait for you", queue.count)
 
 
-def _lent(task: TaskView, approval: Approval) -> list[DelegationView]:
-    """The delegations about this gate that run now, where the page says anything of them."""
-    if task.state != "open" or not (approval.blocked or approval.acts_for):
+def _lent(detail: TaskDetail, approval: Approval) -> list[DelegationView]:
+    """The delegations about this gate that run now, for somebody who cannot sign it and reads who can."""
+    task, known = detail.task, detail.lent
+    if task.state != "open" or not approval.blocked:
         return []
-    running = current_services().engine.running_delegations(task.team)
-    return [each for each in running if not each.gates or task.element in each.gates]
+    running = current_services().engine.running_delegations(task.team) if known is None else known
+    return [each for each in running if each.team == task.team and (not each.gates or task.element in each.gates)]
 
 
 def _can_sign(task: TaskView, approval: Approval, lent: Sequence[DelegationView]) -> list[tuple[str, str]]:
@@ -137,13 +142,6 @@ def _can_sign(task: TaskView, approval: Approval, lent: Sequence[DelegationView]
 def _as_what(capacity: str, name: str) -> str:
     gone = away(name)
     return _("%(capacity)s, %(away)s", capacity=capacity, away=gone) if gone else capacity
-
-
-def _acts_until(lent: Sequence[DelegationView], approval: Approval) -> datetime | None:
-    """Until when the person signs for another, when that is what they would do."""
-    mine = (approval.acts_for, me().name, approval.up_to)
-    ends = [d.ends_at for d in lent if (d.principal, d.delegate, d.up_to) == mine]
-    return max(ends, default=None)
 
 
 def _reviewed(history: Iterable[EventView], approval: Approval) -> list[Reviewed]:

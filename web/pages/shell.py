@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from flask import Flask, Response, abort, g, make_response, render_template, req
 
 from engine.queue import Queue, queue_columns
 from engine.tasklists import MOST_COUNTED, inbox_number
-from engine.views import TaskView
+from engine.views import DelegationView, TaskView
 from web import queries
 from web.accounts.away import is_away
 from web.auth import Person, current_person
@@ -152,15 +153,15 @@ def init_shell(app: Flask) -> None:
         }
 
 
-def shell(beside: TaskView | None = None) -> Shell:
+def shell(beside: TaskView | None = None, lent: Sequence[DelegationView] | None = None) -> Shell:
     """The numbers beside the menu, once in a request; with a gate also where it stands among those that wait for the
-    one who asks."""
+    one who asks. `lent`: what is lent to them, where that is known."""
     if "shell" in g and beside is None:  # a page renders several templates
         found: Shell = g.shell
         return found
     services, actor = current_services(), me().actor
     counted = "inbox_count" in g
-    seen = None if counted and beside is None else services.engine.shelves(actor)
+    seen = None if counted and beside is None else services.engine.shelves(actor, lent)
     more = () if counted else (inbox_number(seen),)
     if beside is not None:
         more = (*more, *queue_columns(actor, seen, beside.id))

@@ -16,8 +16,9 @@ from web import forms
 from web.names import named, who
 from web.pages import approvals
 from web.pages.errors import error_page
+from web.pages.holding import held_by
 from web.pages.inbox import list_part, read_filter, read_listing, wanted_of
-from web.pages.shell import absence, me, page_of, times
+from web.pages.shell import me, page_of, times
 from web.pages.withdrawn import why_withdrawn
 from web.permissions import permission
 from web.services import current_services
@@ -221,19 +222,8 @@ def _locked(task: TaskView) -> str | None:
     if task.team not in person.actor.teams:
         return _("You may look at this task. It is for another team.")
     if task.assignee not in (None, person.name):
-        return _held_by(task)
+        return held_by(task)
     return None
-
-
-def _held_by(task: TaskView) -> str:
-    """Who has it, since when."""
-    values, away = {"name": who(task.assignee)}, absence(task.assignee)
-    if task.claimed_at is None:
-        return _("%(name)s%(away)s, has this task.", away=away, **values) if away else (
-            _("%(name)s has this task.", **values))
-    values |= {"time": times().when(task.claimed_at), "span": times().since(task.claimed_at)}
-    return _("%(name)s%(away)s, has this task since %(time)s, for %(span)s.", away=away, **values) if away else (
-        _("%(name)s has this task since %(time)s, for %(span)s.", **values))
 
 
 def document_of(detail: TaskDetail) -> Mapping[str, Any]:
