@@ -78,7 +78,7 @@ class Incidents(Jobs):
             live = _is_live(unit, job)
             waits = live and job.kind in _AT_A_TOKEN
             variable = unit.run.result_variable(job.task_id or "") if waits else None
-            return OpenIncident(job_view(job), waits, variable, _not_by_hand(unit, job) if live else None)
+            return OpenIncident(job_view(job), waits, variable, not_by_hand(unit, job))
 
     # --- trying again -------------------------------------------------------------------------------------------------
 
@@ -130,7 +130,7 @@ class Incidents(Jobs):
         unit, job, element = self._dead(tx, job_id, actor)
         live = _is_live(unit, job)
         at_token = live and job.kind in _AT_A_TOKEN
-        if live and (why := _not_by_hand(unit, job)):
+        if why := not_by_hand(unit, job):
             raise Conflict(why)
         if result is not None and not at_token:
             raise InvalidForm([FieldError("/result", "Nothing waits for a result here; leave it out.")])
@@ -198,8 +198,10 @@ def _is_live(unit: Unit, job: Job) -> bool:
     return job.task_id is not None and unit.process == job.process and job.task_id in unit.run.live_ids()
 
 
-def _not_by_hand(unit: Unit, job: Job) -> str | None:
-    """Why nobody resolves the incident of a token by hand: it would be an approval by editing data."""
+def not_by_hand(unit: Unit, job: Job) -> str | None:
+    """Why nobody resolves an incident by hand: its token waits, and it would be an approval by editing data."""
+    if not _is_live(unit, job):
+        return None
     if job.kind == "gate":
         return ("Nobody stands in for an approval by hand. Put right what was changed and try it again, or cancel the "
                 "order.")

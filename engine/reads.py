@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from engine import audit
 from engine.errors import NotFound
 from engine.inbox import Inbox
+from engine.incidents import not_by_hand
 from engine.rows import cursor_of, instance_view, job_view, read_cursor
 from engine.runtime import Mark
 from engine.store.tables import Event, Instance, Job
@@ -91,12 +92,14 @@ class Reads(Inbox):
             unit = Unit.lock(self, session, SYSTEM, key=business_key, reading=True)
             events = tuple(audit.event_view(event) for event in audit.events_of(session, unit.row.id))
             dead = select(Job).where(Job.instance_id == unit.row.id, Job.state == "dead")
-            jobs = tuple(job_view(row) for row in session.scalars(dead.order_by(Job.updated_at.desc(), Job.id.desc())))
+            rows = session.scalars(dead.order_by(Job.updated_at.desc(), Job.id.desc())).all()
+            jobs = tuple(map(job_view, rows))
             return Journey(
                 instance=instance_view(unit.row, unit.definition),
                 steps=unit.definition.steps(),
                 events=events,
                 incidents=jobs,
+                not_by_hand=frozenset(row.id for row in rows if not_by_hand(unit, row)),
                 diagrams=_diagrams(unit, events, jobs),
             )
 

@@ -467,6 +467,8 @@ class Journey:
     """Its history in order."""
     incidents: tuple[JobView, ...]
     """Its jobs that gave up, the one that did so last first."""
+    not_by_hand: frozenset[str]
+    """Ids of those that nobody resolves by hand, since that would be an approval by editing data."""
     diagrams: tuple[DiagramView, ...]
     """The process and, when it was cancelled, the undo."""
 

@@ -195,6 +195,9 @@ def test_an_approval_that_does_not_hold_shows_what_changed_and_two_ways_on(world
     [stopped] = order.incidents()
 
     assert "What to do" in owner.goes("/incidents").text
+    on_order = owner.goes(f"/orders/{order.number}")
+    assert on_order.link("What to do") == f"/incidents/{stopped.id}"
+    assert "Resolve by hand" not in on_order.text
     page = owner.goes(f"/incidents/{stopped.id}")
 
     assert "What was signed has changed: customer." in page.text
@@ -212,7 +215,11 @@ def test_a_step_that_says_how_many_sign_is_not_typed_in(world: World) -> None:
     shop.replaces("inventory.reserve", broken)
     [stopped] = shop.places_order().incidents()
 
-    page = visitor(world, "owner").goes(f"/incidents/{stopped.id}")
+    owner = visitor(world, "owner")
+    on_order = owner.goes(f"/orders/{stopped.order}")
+    assert on_order.link("What to do") == f"/incidents/{stopped.id}"
+    assert "Resolve by hand" not in on_order.text
+    page = owner.goes(f"/incidents/{stopped.id}")
 
     assert "reservation, belongs to the approval of “Approval: Inventory Reservation”" in page.text
     assert not page.find("//textarea")
