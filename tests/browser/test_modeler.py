@@ -114,6 +114,31 @@ def test_an_operations_parameters_are_those_of_its_handler(opened: Open, site: S
         assert meaning(canvas.is_saved().files[ORDER]) == meaning(draft.files[ORDER])
 
 
+def test_the_approvals_that_must_still_hold_are_ticked(opened: Open, site: Site) -> None:
+    """An id that is no approval is said at the field, and a renamed approval is followed."""
+    with drafted(site) as draft:
+        both, wrong = b'value="approve_reservation, approve_payment"', b'value="approve_payment, x"'
+        changed = draft.files[ORDER].replace(both, wrong)
+        site.shop.engine.save_draft(draft.id, ANALYST, revision=draft.revision, files={ORDER: changed})
+        canvas = Canvas(opened("analyst"), site, draft).opens()
+        page = canvas.page
+        canvas.finds("Assign order to shipment courier")
+        expect(page.locator("#p-requires-problem")).to_contain_text("requires names 'x', which is no approval")
+
+        page.get_by_label("x (unknown)").click()
+        page.get_by_label("Approval: Inventory Reservation").check()
+        expect(page.locator("#p-requires-problem")).to_have_count(0)
+        assert canvas.problems() == []
+        assert canvas.properties("assign_courier")["requires"] == "approve_reservation, approve_payment"
+
+        canvas.finds("Approval: Inventory Reservation")
+        page.locator("#p-id").fill("approve_stock")
+        page.keyboard.press("Enter")
+        expect(page.locator("#panel header .code")).to_have_text("approve_stock")
+        canvas.problems()
+        assert canvas.properties("assign_courier")["requires"] == "approve_stock, approve_payment"
+
+
 def test_conditions_timers_and_messages_are_written_as_the_engine_reads_them(opened: Open, site: Site) -> None:
     """Times as people write them, a condition with its default, a message by its name."""
     with drafted(site) as draft:

@@ -74,7 +74,7 @@ export function Documentation({ at }) {
   );
 }
 
-export function Step({ at, placed }) {
+export function Step({ at, placed, gates }) {
   const { element, object, extensions } = at;
   const step = extensions.property(object, 'step');
   const set = (name, value) => extensions.setProperties(element, object, { [name]: value });
@@ -82,7 +82,7 @@ export function Step({ at, placed }) {
   const commits = extensions.property(object, 'commits') === 'true';
   const note = step ? `step ${step}` : commits ? 'commits' : isActivity ? 'not a step' : '';
   return (
-    <Group name="step" title="Step" open={false} note={note} problems={placed.count('step', 'commits')}>
+    <Group name="step" title="Step" open={false} note={note} problems={placed.count('step', 'commits', 'requires')}>
       {isActivity && (
         <Text
           id="p-step"
@@ -101,6 +101,18 @@ export function Step({ at, placed }) {
         finding={placed.first('commits')}
         onSet={(value) => set('commits', value ? 'true' : '')}
       />
+      {isA(object, 'ServiceTask') && (gates.length > 0 || extensions.property(object, 'requires')) && (
+        <Several
+          id="p-requires"
+          label="Approvals that must still hold here"
+          optional
+          options={gates}
+          value={extensions.property(object, 'requires')}
+          finding={placed.first('requires')}
+          hint="When what was signed has changed since, the step does not run and an incident says what changed."
+          onSet={(value) => set('requires', value.replaceAll(',', ', '))}
+        />
+      )}
     </Group>
   );
 }

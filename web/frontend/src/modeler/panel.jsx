@@ -20,7 +20,7 @@ function fieldsOf(object, extensions) {
   if (isA(object, 'UserTask') && extensions.property(object, 'kind') === 'approval') {
     found.push('submits', 'sendBackTo', 'submission', 'signatures', 'separateFrom');
   } else if (isA(object, 'UserTask')) found.push('form', 'formContext', 'onComplete', 'resultVariable');
-  if (isA(object, 'ServiceTask')) found.push('operation', 'resultVariable');
+  if (isA(object, 'ServiceTask')) found.push('operation', 'resultVariable', 'requires');
   if (isA(object, 'BusinessRuleTask')) found.push('decision');
   if (isA(object, 'ScriptTask')) found.push('script');
   if (isA(object, 'CallActivity')) found.push('called');
@@ -34,6 +34,10 @@ function fieldsOf(object, extensions) {
   if (isA(object, 'Lane')) found.push('teams');
   const parameters = extensions.operator(object)?.parameterList?.parameters || [];
   return { known: found, parameters: parameters.map((each) => `parameter:${each.id}`) };
+}
+
+function processOf(object) {
+  return !object || isA(object, 'Process') ? object : processOf(object.$parent);
 }
 
 class Fields {
@@ -71,7 +75,7 @@ function Sections({ at, placed, boot }) {
       {isA(object, 'Gateway') && <WaysOut {...given} />}
       {isA(object, 'Process') && <ProcessGroup {...given} />}
       {isA(object, 'Lane') && <LaneGroup {...given} />}
-      {isA(object, 'FlowNode') && <Step {...given} />}
+      {isA(object, 'FlowNode') && <Step {...given} gates={at.gates()} />}
       {isA(object, 'Activity') && <Repetition {...given} />}
       {object.documentation !== undefined && isA(object, 'BaseElement') && <Documentation at={at} />}
     </>
@@ -156,6 +160,11 @@ export function showPanel({ place, modeler, boot, ask, newForm, select }) {
           .map((each) => [extensions.property(business(each), 'step'), nameOf(business(each))])
           .sort(([a], [b]) => a - b)
           .map(([step, name]) => [step, `${step} ${name}`]),
+      gates: () =>
+        tasks((each) => extensions.property(each, 'kind') === 'approval' && processOf(each) === processOf(object)).map((each) => [
+          each.id,
+          nameOf(business(each)),
+        ]),
       userTasks: () => tasks((each) => isA(each, 'UserTask') && each !== object).map((each) => [each.id, nameOf(business(each))]),
     }; // prettier-ignore
   };

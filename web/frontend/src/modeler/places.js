@@ -53,6 +53,7 @@ const BY_RULE = {
   'default-flow': 'default',
   repetition: 'repetition',
   step: 'step',
+  requires: 'requires',
   cancels: 'cancels',
   cancellation: 'cancellation',
   'not-executable': 'executable',
@@ -72,6 +73,7 @@ const FIELDS = {
   sendBackTo: 'Tick under Approval where it may be sent back to.',
   submission: 'Choose under Approval what is signed.',
   kind: 'Choose under Form what people do.',
+  requires: 'Tick under Step which approvals must still hold here.',
   cancels: 'Choose at the process which one undoes it.',
   teams: 'Tick who works in this lane.',
 };
@@ -83,7 +85,7 @@ export function worded(finding) {
 }
 
 export function adviceOf(finding) {
-  const own = /^Set (the propert|its propert|"Executable")/.test(finding.advice) && FIELDS[placeOf(finding)];
+  const own = /^(Set (the propert|its propert|"Executable")|List the ids of the approvals)/.test(finding.advice) && FIELDS[placeOf(finding)];
   return own || finding.advice;
 }
 

@@ -1,7 +1,7 @@
 // Gives an element another id, and changes what names it in the same diagram: conditions, parameters, lists of ids.
 
 const NAME = /^[A-Za-z_][\w.-]{0,99}$/;
-const PROPERTIES = ['accepts', 'signatures', 'separateFrom'];
+const PROPERTIES = ['accepts', 'signatures', 'separateFrom', 'requires'];
 
 const replaced = (text, from, to) => {
   const escaped = from.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
