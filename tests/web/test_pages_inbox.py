@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.views import Actor
 from tests.web.api_world import World
 from tests.web.sqlcount import statements
+from tests.web.test_pages_scanning import placed_at
 from tests.web.test_pages_tasks import DOUBTFUL
 from tests.web.visitor import Page, Visitor, as_inputs, open_task, visitor
 
@@ -41,6 +42,31 @@ def test_the_next_of_the_list_opens_after_one_is_done(world: World) -> None:
     assert f"for {first} is done." in page.text
     assert page.answer.request.path == f"/tasks/{open_task(world, third)}"
     assert page.link("Back to the list") == "/inbox?team=sales"
+
+
+def test_the_list_goes_on_where_it_was_left(world: World) -> None:
+    """After the last it begins again with the first."""
+    tasks = {}
+    for name in ("Ana Silva", "Ben Okafor", "Cleo Marsh"):
+        order, task = doubtful(world, name)
+        tasks[order] = task
+        world.clock.advance(minutes=1)
+    first, second, third = tasks
+    sales = visitor(world, "sales")
+
+    assert completes(world, sales, second, "?team=sales").answer.request.path == f"/tasks/{tasks[third]}"
+    assert completes(world, sales, third, "?team=sales").answer.request.path == f"/tasks/{tasks[first]}"
+
+
+def test_an_order_is_followed_before_the_list(world: World) -> None:
+    """Whoever has picked the goods packs them, though another order waits longer."""
+    other, mine = placed_at(world, 9), placed_at(world, 9)
+    warehouse = visitor(world, "warehouse")
+
+    page = completes(world, warehouse, mine, "?team=warehouse")
+
+    assert page.answer.request.path == f"/tasks/{open_task(world, mine)}"
+    assert open_task(world, mine) != open_task(world, other)
 
 
 def test_what_another_window_typed_is_not_overwritten(world: World) -> None:
