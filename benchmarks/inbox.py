@@ -26,6 +26,7 @@ import app
 from benchmarks.throughput import own_database
 from engine.store.tables import Instance, Task
 from handlers import tables as goods
+from handlers.order_words import words_of_order
 from settings import load
 from tests.clock import MovableClock
 from tests.scenarios.shop import Shop
@@ -80,7 +81,10 @@ def _measured(database: str, folder: Path, url: str) -> Iterator[Took]:
             ("due today", "owner", "/inbox?view=today"), ("one step", "warehouse", "/inbox?step=9"),
             ("the next page", "warehouse", second), ("the list alone", "warehouse", "/inbox/list"),
             ("a task", "warehouse", task), ("search: a customer", "warehouse", "/inbox?q=customer+4711"),
-            ("search: a SKU", "owner", "/inbox?q=product-e"),
+            ("search: part of a number", "warehouse", "/inbox?q=4711"), ("search: a city", "owner", "/inbox?q=berl"),
+            ("search: a rare SKU", "owner", "/inbox?q=product-e"),
+            ("search: a usual SKU", "owner", "/inbox?q=product-a"),
+            ("search: a task", "owner", "/inbox?q=prepare"), ("search: nothing", "owner", "/inbox?q=zebra"),
         ):
             yield Took(database, page, *_times(people[who], address))
 
@@ -97,11 +101,17 @@ def _filled(folder: Path, url: str) -> Iterator[tuple[Any, str]]:
             task = dict(connection.execute(select(Task.__table__).where(Task.state == "open")).mappings().one())
             shop = dict(connection.execute(select(goods.Order.__table__)).mappings().first() or {})
             line = dict(connection.execute(select(goods.OrderLine.__table__)).mappings().first() or {})
-            made = _rows(instance, task, shop, line, clock.now())
+            made = list(zip(*_rows(instance, task, shop, line, clock.now()), strict=True))
             targets = (Instance, goods.Order, goods.OrderLine, Task)
-            for target, rows in zip(targets, zip(*made, strict=True), strict=True):
+            for target, rows in zip(targets, made, strict=True):
                 for first in range(0, TASKS, 1000):
                     connection.execute(insert(target), list(rows[first : first + 1000]))
+            for first in range(0, TASKS, 1000):
+                connection.execute(insert(goods.OrderWord), [
+                    {"word": word, "order_number": order["number"]}
+                    for order in made[1][first : first + 1000]
+                    for word in words_of_order(order["number"], order["customer_name"], order["city"], order["email"])
+                ])  # fmt: skip
         with parts.database.engine.begin() as connection:
             connection.execute(text("ANALYZE"))
         yield app.create_app(parts=parts), f"/tasks/{order.task('prepare_shipment').id}"

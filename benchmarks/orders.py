@@ -22,7 +22,8 @@ from sqlalchemy.orm import Session
 from engine.audit import GENESIS
 from engine.store.database import Database
 from engine.store.tables import Event, Instance, Job, ProcessVersion, Task
-from handlers.tables import Order, OrderLine, Payment, Product, Shipment
+from handlers.order_words import words_of_order
+from handlers.tables import Order, OrderLine, OrderWord, Payment, Product, Shipment
 from migrations import METADATA
 from web import order_search, queries
 from web.board import board
@@ -100,7 +101,7 @@ def _fill(database: Database) -> None:
             for n in range(start, start + _CHUNK):
                 for model, row in _order(n, version.id, chance):
                     rows.setdefault(model, []).append(row)
-            for model in (Order, Instance, OrderLine, Shipment, Payment, Event, Task, Job):
+            for model in (Order, OrderWord, Instance, OrderLine, Shipment, Payment, Event, Task, Job):
                 if model in rows:
                     session.execute(insert(model), rows[model])
         assert session.scalar(select(Order.number).where(Order.number == "WB-95000"))
@@ -110,14 +111,18 @@ def _order(n: int, version: int, chance: random.Random) -> Iterator[tuple[Any, d
     number, id_, at = f"WB-{10001 + n}", f"i{n}", _NOW - timedelta(minutes=ORDERS - n)
     is_open, step = n >= ORDERS - OPEN, chance.randrange(1, 21)
     first, last = chance.choice(_FIRST), chance.choice(_LAST)
+    named = (f"{first} {last}", f"{first}.{last}{n % 1000}@example.com".lower(), chance.choice(_CITIES), f"shop-{n}")
+    name, email, city, reference = named
     yield Order, {
-        "number": number, "customer_name": f"{first} {last}", "email": f"{first}.{last}{n % 1000}@example.com".lower(),
-        "phone": "", "street": "", "city": chance.choice(_CITIES), "region": "", "postal_code": "", "country": "DE",
+        "number": number, "customer_name": name, "email": email,
+        "phone": "", "street": "", "city": city, "region": "", "postal_code": "", "country": "DE",
         "details_confirmed": None, "payment_method": "credit_card", "payment_token": None,
         "shipping_method": "standard", "stock_region": "europe", "follow_up": "request_feedback", "currency": "EUR",
-        "source": "api", "order_ref": f"shop-{n}", "track_token": f"t{n}", "placed_at": at, "placed_by": "sales",
+        "source": "api", "order_ref": reference, "track_token": f"t{n}", "placed_at": at, "placed_by": "sales",
         "closed_at": None, "cancelled_at": None,
     }  # fmt: skip
+    for word in words_of_order(number, *named):
+        yield OrderWord, {"word": word, "order_number": number}
     yield Instance, {
         "id": id_, "process_key": queries.PROCESS, "business_key": number, "version_id": version,
         "process": queries.PROCESS, "status": "open" if is_open else "closed", "revision": 1, "state": b"",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,6 +40,27 @@ Shelves = Mapping[str, ColumnElement[bool]] | None
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What a search means: tasks of these names, and of these orders."""
+
+    names: Sequence[str]
+    """As `TaskLists.task_names` gives them."""
+    orders: Sequence[str] | Callable[[Any], ColumnElement[bool]]
+    """Business keys; of very many, what is asked of the column that holds one."""
+
+    @property
+    def few(self) -> bool:
+        """The tasks are looked up by their orders; else they are met on the way through the list."""
+        return not self.names and not callable(self.orders)
+
+    def holds(self) -> ColumnElement[bool]:
+        """Whether a task is one of them."""
+        key = Task.business_key
+        of_orders = self.orders(key) if callable(self.orders) else key.in_(self.orders)
+        return or_(Task.name.in_(self.names), of_orders) if self.names else of_orders
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """Which open tasks."""
 
@@ -48,10 +69,8 @@ class Wanted:
     order: str | None = None
     """Business key."""
     step: int | None = None
-    q: str | None = None
-    """A part of the business key or of the task's name."""
-    orders: Select[tuple[str]] | Sequence[str] | None = None
-    """Business keys of further orders that `q` found, or the question for them."""
+    found: Found | None = None
+    """What somebody looks for."""
     overdue: bool = False
     due_before: datetime | None = None
     like: TaskView | None = None
@@ -66,12 +85,11 @@ class TaskLists(Incidents):
 
     def tasks(
         self, actor: Actor, *, team: str | None = None, mine: bool = False, order: str | None = None,
-        step: int | None = None, q: str | None = None, overdue: bool = False, due_before: datetime | None = None,
-        like: TaskView | None = None, orders: Select[tuple[str]] | Sequence[str] | None = None,
-        ids: Sequence[str] | None = None, limit: int = 50, cursor: str | None = None,
+        step: int | None = None, found: Found | None = None, overdue: bool = False, due_before: datetime | None = None,
+        like: TaskView | None = None, ids: Sequence[str] | None = None, limit: int = 50, cursor: str | None = None,
     ) -> Page[TaskView]:
         """Open tasks the actor may see, soonest due first. InvalidForm: a cursor that is none."""
-        wanted = Wanted(team, mine, order, step, q, orders, overdue, due_before, like, ids)
+        wanted = Wanted(team, mine, order, step, found, overdue, due_before, like, ids)
         limit = max(1, min(limit, 200))
         after = read_cursor(cursor) if cursor is not None else None
         with self.reading() as session:
@@ -107,7 +125,7 @@ class TaskLists(Incidents):
         late = and_(Task.has_due, Task.due_at < now)
         soon = and_(Task.has_due, Task.due_at < today)
         own = Task.assignee == actor.name
-        if wanted.q:
+        if wanted.found is not None:
             return self._searched_counts(actor, wanted, own, soon, late)
         return self._capped_counts(actor, wanted, own, soon, late)
 
@@ -141,19 +159,43 @@ class TaskLists(Incidents):
             found["inbox"] = found["all"] if shelves is None else sum(found[f"team:{team}"] for team in shelves)
         return _as_told(found)
 
-    def _searched_counts(self, actor: Actor, wanted: Wanted, own: Any, soon: Any, late: Any) -> dict[str, int]:
-        """A search reads every open task anyway, once for all numbers."""
-        sums = [func.sum(case((what, 1), else_=0)) for what in (own, soon, late)]
-        found = {"all": 0, "mine": 0, "today": 0, "late": 0}
+    def task_names(self, q: str) -> tuple[str, ...]:
+        """The names of open tasks that hold a text, in any case. There are few names, however many tasks: each is
+        looked up from the one before it, along their index."""
+        first = select(func.min(Task.name).label("name")).where(OPEN).cte("names", recursive=True)
+        after = select(func.min(Task.name)).where(OPEN, Task.name > first.c.name).scalar_subquery()
+        names = first.union_all(select(after).where(first.c.name.is_not(None)))
         with self.reading() as session:
-            conditions = [OPEN, *self._visible(session, actor), *self._conditions(actor, wanted)]
-            statement = select(Task.team, func.count(), *sums).where(*conditions).group_by(Task.team)
-            for team, *numbers in session.execute(statement).tuples():
-                found[f"team:{team}"] = int(numbers[0])
-                if wanted.team in (None, team):
-                    for name, number in zip(("all", "mine", "today", "late"), numbers, strict=True):
-                        found[name] += int(number)
-        return _as_told(found)
+            known = session.scalars(select(names.c.name)).all()
+        return tuple(name for name in known if name and q.casefold() in name.casefold())
+
+    def _searched_counts(self, actor: Actor, wanted: Wanted, own: Any, soon: Any, late: Any) -> dict[str, int]:
+        """Of each team the soonest that were found, as many as are counted: the late ones and those of today are among
+        them. Of few orders, all their tasks."""
+        assert wanted.found is not None
+        conditions = [OPEN, *self._conditions(actor, Wanted(step=wanted.step, found=wanted.found))]
+        flags = [case((what, 1), else_=0).label(name) for name, what in (("today", soon), ("late", late))]
+        found = select(Task.team, Task.due_at, Task.id, *flags).where(*conditions)
+        with self.reading() as session:
+            shelves = self._shelves(session, actor)
+            mine = _capped(own, *on_any(_of(shelves, wanted.team)), *conditions[1:])
+            if wanted.found.few:
+                legs = [found.where(*on_any(shelves))]
+            else:
+                if shelves is None:
+                    shelves = {team: Task.team == team for team, works in (self.working_teams() or {}).items() if works}
+                each = list(shelves.values()) or [false()]
+                legs = [found.where(shelf).order_by(Task.due_at, Task.id).limit(MOST_COUNTED) for shelf in each]
+            rows = union_all(*(select(leg.subquery()) for leg in legs)).subquery()
+            sums = (func.count(), func.sum(rows.c.today), func.sum(rows.c.late))
+            counted = session.execute(select(rows.c.team, mine, *sums).group_by(rows.c.team)).tuples().all()
+        told = {"all": 0, "mine": counted[0][1] if counted else 0, "today": 0, "late": 0}
+        for team, _, *numbers in counted:
+            told[f"team:{team}"] = int(numbers[0])
+            if wanted.team in (None, team):
+                for name, number in zip(("all", "today", "late"), numbers, strict=True):
+                    told[name] += int(number)
+        return _as_told(told)
 
     def _list(
         self, session: Session, actor: Actor, wanted: Wanted, limit: int, after: tuple[datetime, str] | None
@@ -165,7 +207,8 @@ class TaskLists(Incidents):
             conditions += [Task.due_at >= at, or_(Task.due_at > at, Task.id > last)]
         shelves = _of(self._shelves(session, actor), wanted.team)
         each: list[list[ColumnElement[bool]]]
-        if shelves is None or wanted.mine or wanted.order is not None or wanted.ids is not None:
+        few = wanted.found is not None and wanted.found.few
+        if shelves is None or wanted.mine or wanted.order is not None or wanted.ids is not None or few:
             each = [on_any(shelves)]
         else:
             each = [[shelf] for shelf in shelves.values()] or [[false()]]
@@ -210,10 +253,8 @@ class TaskLists(Incidents):
             found += [Task.team == like.team, Task.process == like.process, Task.element == like.element]
         if wanted.step is not None:
             found.append(Task.step == wanted.step)
-        if wanted.q:
-            escaped = wanted.q.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-            named = [func.lower(column).like(f"%{escaped}%", escape="\\") for column in (Task.business_key, Task.name)]
-            found.append(or_(*named, Task.business_key.in_(() if wanted.orders is None else wanted.orders)))
+        if wanted.found is not None:
+            found.append(wanted.found.holds())
         if wanted.overdue:
             found.append(and_(Task.has_due, Task.due_at < self.clock.now()))
         if wanted.due_before is not None:

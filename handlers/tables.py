@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    delete,
+    event,
+    insert,
+    inspect,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from handlers.contract import UtcTime
+from handlers.order_words import LONGEST, words_of_order
 
 Amount = Annotated[int, mapped_column(BigInteger)]
 """Minor units of a currency: ten thousand dear things cost more than 32 bits hold."""
@@ -116,6 +132,36 @@ class OrderLine(Base):
     """The catalogue's price when the order was taken."""
     product: Mapped[Product] = relationship(lazy="joined", innerjoin=False, viewonly=True)
     __table_args__ = (CheckConstraint("quantity > 0"),)
+
+
+class OrderWord(Base):
+    """A word by which an order is found. Kept by the order's own row, so that no operation can forget it."""
+
+    __tablename__ = "order_word"
+    word: Mapped[str] = mapped_column(
+        String(LONGEST).with_variant(String(LONGEST, collation="C"), "postgresql"), primary_key=True
+    )
+    """In the order of its code points, so that a beginning is a range of the index on every database."""
+    order_number: Mapped[str] = mapped_column(ForeignKey("orders.number"), primary_key=True)
+    __table_args__ = (Index("order_word_of", "order_number", "word"), {"sqlite_with_rowid": False})
+
+
+_NAMED_BY = ("customer_name", "city", "email", "order_ref")
+"""Columns of an order in whose words it is found, besides its number."""
+
+
+@event.listens_for(Order, "after_insert")
+def _find_it(_mapper: object, connection: Connection, order: Order) -> None:
+    found = words_of_order(order.number, *(getattr(order, name) for name in _NAMED_BY))
+    rows: list[dict[str, Any]] = [{"word": word, "order_number": order.number} for word in found]
+    connection.execute(insert(OrderWord), rows)
+
+
+@event.listens_for(Order, "after_update")
+def _find_it_anew(mapper: object, connection: Connection, order: Order) -> None:
+    if any(inspect(order).attrs[name].history.has_changes() for name in _NAMED_BY):
+        connection.execute(delete(OrderWord).where(OrderWord.order_number == order.number))
+        _find_it(mapper, connection, order)
 
 
 class IntakeKey(Base):

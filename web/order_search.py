@@ -1,26 +1,34 @@
 """What somebody looks for among the orders: first what kind of thing it is, then a condition that an index can serve.
 
 Codes (numbers, references, tracking numbers, SSCCs) are looked up exactly, each in its own index, in one statement.
-What is no code is looked for as a number's beginning, a SKU, an e-mail address or words of a name.
+What is no code is looked for as a number's beginning, a SKU, or the beginnings of words (`handlers.order_words`).
+Whether it is rare is found out too: few orders are looked up first, many are met on the way through a list.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from sqlalchemy import ColumnElement, and_, bindparam, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, false, func, literal_column, select
 from sqlalchemy.orm import Session
 
+from engine import Engine
 from engine.store.tables import Instance
+from engine.tasklists import Found
 from handlers import tables as shop
+from handlers.order_words import words
 from handlers.orders import NUMBER_PREFIX
 from web.texts import N_, _
 from web.together import Together
 
 Kind = Literal["nothing", "code", "sku", "number", "digits", "email", "words"]
+FEW = 2000
+"""Orders up to which a search is looked up before the list that it narrows."""
 _MOST_WORDS = 6
+_LAST = "\U0010ffff"
+"""Comes after every character that a word may hold."""
 _MOST_CODES = 200
 """Orders that one code may name; a payment's reference is seldom that of a few."""
 _LOOKED_AT = {
@@ -41,6 +49,10 @@ class Search:
     kind: Kind
     numbers: tuple[str, ...] = ()
     """The orders that a code names exactly."""
+    words: tuple[str, ...] = ()
+    """Beginnings of words, the rarest first."""
+    rare: bool = True
+    """At most `FEW` orders fit the rarest word, or the SKU."""
 
     @property
     def only(self) -> str | None:
@@ -53,24 +65,47 @@ class Search:
         parts = [_(_CODES), *([_(_LOOKED_AT[self.kind])] if self.kind in _LOOKED_AT else [])]
         return "; ".join(parts)
 
-    def condition(self) -> ColumnElement[bool] | None:
-        """What the orders must fulfil, over `Instance` joined with the shop's `Order`; None: nothing is looked for."""
+    def condition(self, key: Any = Instance.business_key) -> ColumnElement[bool] | None:
+        """What the orders must fulfil, asked of the column that holds their number; None: nothing is looked for."""
         match self.kind:
             case "nothing":
                 return None
             case "code":
-                return Instance.business_key.in_(self.numbers)
+                return cast("ColumnElement[bool]", key.in_(self.numbers))
+            case "number":
+                return _begins(key, self.text.upper())
             case "sku":
                 line = shop.OrderLine
-                return Instance.business_key.in_(select(line.order_number).where(line.sku == self.text))
-            case "number":
-                return _begins(Instance.business_key, self.text.upper())
-            case "digits":
-                return or_(_holds(Instance.business_key, self.text), _holds(shop.Order.order_ref, self.text))
-            case "email":
-                return _holds(shop.Order.email, self.text)
-            case "words":
-                return and_(*(_any_column(word) for word in self.text.split()[:_MOST_WORDS]))
+                return _among(key, line.order_number, line.sku == self.text, rare=self.rare)
+            case _:
+                if not self.words:
+                    return false()
+                named, first = shop.OrderWord.order_number, self.words[0]
+                return and_(_among(key, named, _word_begins(first), rare=self.rare),
+                            *(_among(key, named, _word_begins(word), rare=False) for word in self.words[1:]))
+
+    def condition_of(self, key: Any) -> ColumnElement[bool]:
+        """The same of a search that looks for something."""
+        condition = self.condition(key)
+        return false() if condition is None else condition
+
+    def orders(self, session: Session) -> tuple[str, ...] | None:
+        """The numbers of the orders, when they are at most `FEW`. At most one statement."""
+        if self.kind == "code":
+            return self.numbers
+        wanted = self.condition()
+        if wanted is None or not self.rare:
+            return None
+        found = session.scalars(select(Instance.business_key).where(wanted).limit(FEW + 1)).all()
+        return tuple(found) if len(found) <= FEW else None
+
+
+def tasks_found(engine: Engine, text: str) -> Found:
+    """What a search of the inbox means: orders, and tasks by their name. Three statements."""
+    with engine.reading() as session:
+        search = read(session, text)
+        few = search.orders(session)
+    return Found(engine.task_names(text), search.condition_of if few is None else few)
 
 
 _TEXT: Any = bindparam("text")
@@ -83,7 +118,14 @@ def _named(column: Any, condition: ColumnElement[bool]) -> Any:
     return select(column.label("number")).where(condition)
 
 
-_EXACT = Together(
+def _counted(condition: ColumnElement[bool]) -> Any:
+    """How many there are, counted to `FEW` and one more."""
+    some = select(literal_column("1")).where(condition).limit(FEW + 1).subquery()
+    return select(func.count().label("number")).select_from(some)
+
+
+_WORDS = tuple(f"word{place}" for place in range(_MOST_WORDS))
+_ASKED = Together(
     number=_named(Instance.business_key, Instance.business_key.in_([_TEXT, _UPPER, _NUMBERED])),
     reference=_named(shop.Order.number, shop.Order.order_ref.in_([_TEXT, _UPPER])),
     invoice=_named(shop.Invoice.order_number, shop.Invoice.number == _UPPER),
@@ -92,6 +134,9 @@ _EXACT = Together(
     parcel=_named(shop.Parcel.order_number, shop.Parcel.sscc == _SSCC),
     payment=_named(shop.Payment.order_number, shop.Payment.reference.in_([_TEXT, _UPPER])),
     sku=select(shop.Product.sku).where(shop.Product.sku.in_([_TEXT, bindparam("lower")])),
+    sold=_counted(shop.OrderLine.sku.in_([_TEXT, bindparam("lower")])),
+    **{name: _counted(and_(shop.OrderWord.word >= bindparam(name), shop.OrderWord.word < bindparam(f"{name}_to")))
+       for name in _WORDS},
 )
 
 
@@ -100,21 +145,25 @@ def read(session: Session, text: str | None) -> Search:
     text = (text or "").strip()
     if not text or "\x00" in text:  # no column holds it, and no driver takes it
         return Search(text, "words" if text else "nothing")
-    found = _EXACT.ask(session, {
+    typed = words(text)[:_MOST_WORDS]
+    slots = dict(zip(_WORDS, (*typed, *("" for _ in _WORDS)), strict=False))
+    found = _ASKED.ask(session, {
         "text": text, "upper": text.upper(), "lower": text.lower(), "numbered": f"{NUMBER_PREFIX}{text}",
-        "sscc": _sscc(text),
+        "sscc": _sscc(text), **slots, **{f"{name}_to": word and word + _LAST for name, word in slots.items()},
     })  # fmt: skip
     skus = [row.sku for row in found.pop("sku")]
+    sold = found.pop("sold")[0].number
+    often = {slots[name]: found.pop(name)[0].number for name in _WORDS}
     numbers = tuple(dict.fromkeys(row.number for rows in found.values() for row in rows))
     if numbers:
         return Search(text, "code", numbers[:_MOST_CODES])
     if skus:
-        return Search(skus[0], "sku")
-    if re.fullmatch(rf"{re.escape(NUMBER_PREFIX)}\d+", text.upper()):
+        return Search(skus[0], "sku", rare=sold <= FEW)
+    if re.fullmatch(rf"{re.escape(NUMBER_PREFIX)}\d*", text.upper()):
         return Search(text, "number")
-    if re.fullmatch(r"\d+", text):
-        return Search(text, "digits")
-    return Search(text, "email" if "@" in text and " " not in text else "words")
+    kind: Kind = "digits" if re.fullmatch(r"\d+", text) else "email" if "@" in text and " " not in text else "words"
+    rarest = tuple(sorted(typed, key=lambda word: often[word]))
+    return Search(text, kind, words=rarest, rare=not rarest or often[rarest[0]] <= FEW)
 
 
 def _sscc(text: str) -> str:
@@ -123,20 +172,15 @@ def _sscc(text: str) -> str:
     return digits[2:] if len(digits) == 20 and digits.startswith("00") else digits
 
 
-def _any_column(word: str) -> ColumnElement[bool]:
-    o = shop.Order
-    return or_(*(_holds(column, word) for column in (o.customer_name, o.city, o.email, o.order_ref,
-                                                     Instance.business_key)))
+def _among(key: Any, number: Any, condition: ColumnElement[bool], *, rare: bool) -> ColumnElement[bool]:
+    """Whether a row of that order fulfils the condition: few are gathered first, many are looked at as they come."""
+    if rare:
+        return cast("ColumnElement[bool]", key.in_(select(number).where(condition)))
+    return select(literal_column("1")).where(number == key, condition).exists()
 
 
-def _holds(column: Any, text: str) -> ColumnElement[bool]:
-    """Whether a column holds the text, in any case."""
-    if "\x00" in text:
-        return false()
-    found = func.lower(column).like(f"%{_escaped(text.lower())}%", escape="\\")
-    if text.isascii():
-        return found
-    return or_(found, column.like(f"%{_escaped(text)}%", escape="\\"))  # SQLite lowers no letter beyond ASCII
+def _word_begins(text: str) -> ColumnElement[bool]:
+    return and_(shop.OrderWord.word >= text, shop.OrderWord.word < text + _LAST)
 
 
 def _begins(column: Any, number: str) -> ColumnElement[bool]:

@@ -37,9 +37,6 @@ from web.rows import (
 PROCESS = "order_fulfillment"
 """The key of the process whose instances are orders."""
 
-_MOST_NAMED = 500
-"""Numbers of orders that a statement is given by name."""
-
 document = facts.document
 order_detail = facts.order_detail
 
@@ -141,18 +138,6 @@ def customers(session: Session, numbers: Iterable[str]) -> dict[str, tuple[str, 
 def number_by_token(session: Session, token: str) -> str | None:
     """The order a customer's tracking address belongs to, or None."""
     return session.scalar(select(shop.Order.number).where(shop.Order.track_token == token))
-
-
-def orders_matching(session: Session, q: str) -> Sequence[str] | Select[tuple[str]]:
-    """The orders that a search finds by number, customer, e-mail, city, reference or SKU: their numbers, or where they
-    are very many, the question for them, so that a list that holds it is whole. One statement."""
-    o, line = shop.Order, shop.OrderLine
-    columns = (o.number, o.customer_name, o.email, o.city, o.order_ref)
-    named = or_(*(func.lower(column).like(_pattern(q), escape="\\") for column in columns))
-    of_sku = select(line.order_number).where(line.sku == q.lower())
-    question = select(o.number).where(named).union(of_sku).subquery().select()
-    found = session.scalars(question.limit(_MOST_NAMED + 1)).all()
-    return found if len(found) <= _MOST_NAMED else question
 
 
 # --- the house ------------------------------------------------------------------------------------------------------

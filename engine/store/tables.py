@@ -143,6 +143,7 @@ class Task(Base):
         Index("task_step", "step", "team", "due_at", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
         Index("task_mine", "assignee", "due_at", "id", sqlite_where=_CLAIMED, postgresql_where=_CLAIMED),
         Index("task_claims", "claimed_at", sqlite_where=_CLAIMED, postgresql_where=_CLAIMED),
+        Index("task_names", "name", sqlite_where=_OPEN, postgresql_where=_OPEN),
         Index("task_by_order", "business_key"),
         Index("task_by_instance", "instance_id"),
     )

@@ -21,6 +21,8 @@ from demo.tally import broken
 from engine.errors import DatabaseAhead
 from engine.store.database import Database
 from engine.store.tables import Event, Instance
+from handlers.order_words import words_of_order
+from handlers.tables import Order, OrderWord
 from settings import load
 from tests.contracts.test_migrations import Empty, empty, schema
 
@@ -104,6 +106,22 @@ def lines(database: Database) -> tuple[int, int]:
     return counts[0], counts[1]
 
 
+def words(database: Database) -> set[tuple[str, str]]:
+    """What the search finds each order by."""
+    with database.read() as session:
+        return set(session.execute(select(OrderWord.order_number, OrderWord.word)).tuples())
+
+
+def words_that_the_models_keep(database: Database) -> set[tuple[str, str]]:
+    """The same, made by today's code."""
+    with database.read() as session:
+        orders = session.scalars(select(Order)).all()
+    return {
+        (order.number, word) for order in orders
+        for word in words_of_order(order.number, order.customer_name, order.city, order.email, order.order_ref)
+    }  # fmt: skip
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("revision", TRIED)
 def test_orders_of_an_older_revision_go_on(filled: Path, empty: Empty, tmp_path: Path, revision: str) -> None:
@@ -120,6 +138,7 @@ def test_orders_of_an_older_revision_go_on(filled: Path, empty: Empty, tmp_path:
     for metadata in migrations.METADATA:
         metadata.create_all(modelled.engine)
     assert schema(database) == schema(modelled)
+    assert words(database) == words_that_the_models_keep(database) != set()
     parts = opened(var, database.url.render_as_string(hide_password=False))
     try:
         assert app.prepare(parts) is None

@@ -16,7 +16,7 @@ from tests.scenarios.shop import PEOPLE, OrderHandle, Shop
 MOST = 20
 """Statements of a command that completes a user task or decides a gate."""
 COUNTS = {
-    "start": 33,
+    "start": 34,
     "complete correct_details": 17,
     "complete resolve_shortage": 20,
     "decide approve_reservation": 20,

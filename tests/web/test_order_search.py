@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from handlers.tables import Invoice, Order, Parcel, Payment, Shipment
@@ -67,17 +69,38 @@ def test_a_number_of_several_orders_lists_them(world: World) -> None:
     assert set(page.find("//tbody/tr/th/a/text()")) == set(orders[:2])
 
 
-@pytest.mark.parametrize(("typed", "finds"), [
-    ("WB-1000", True), ("wb-1000", True), ("WB-1009", False), ("WB-2", False), ("0001", True), ("8812", True),
-    ("mia.tanaka@", True), ("york tanaka", True), ("york meier", False), ("PRODUCT-A", True), ("product-b", False),
-])  # fmt: skip
-def test_a_part_of_something_lists_what_fits(each_world: World, typed: str, finds: bool) -> None:
-    """The beginning of a number, its last digits, an address, words in any order, a SKU."""
+@pytest.mark.parametrize("few", [0, order_search.FEW], ids=["common", "rare"])
+def test_a_part_of_something_lists_what_fits(each_world: World, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The beginning of a number, its last digits, an address, words in any order, a SKU; in the list of orders and in
+    the inbox, whether few orders are looked up first or many are met on the way."""
+    monkeypatch.setattr(order_search, "FEW", few)
     order = known(each_world)
+    sales, owner = visitor(each_world, "sales"), visitor(each_world, "owner")
 
-    page = visitor(each_world, "sales").goes(f"/orders?state=open&q={typed}")
+    for typed, finds in (
+        ("WB-1000", True), ("wb-1000", True), ("WB-", True), ("WB-1009", False), ("WB-2", False), ("0001", True),
+        ("8812", True), ("mia.tanaka@", True), ("york tanaka", True), ("york meier", False), ("PRODUCT-A", True),
+        ("product-b", False), ("tan%", False), ("t_naka", False), ("-", False),
+    ):  # fmt: skip
+        page = sales.goes(f"/orders?state=open&q={quote(typed)}")
+        assert page.find("//tbody/tr/th/a/text()") == ([order] if finds else []), typed
+        inbox = owner.goes(f"/inbox?q={quote(typed)}")
+        assert inbox.find("//*[@data-count='teams']")[0].text == ("1" if finds else "0"), typed
+        assert (order in inbox.text) is finds, typed
 
-    assert page.find("//tbody/tr/th/a/text()") == ([order] if finds else [])
+
+def test_an_order_is_found_by_what_it_is_called_now(each_world: World) -> None:
+    """Not by the name, city or address that it had before."""
+    order = known(each_world)
+    with each_world.database.write() as session:
+        session.get_one(Order, order).customer_name = "Zoë Ørsted-Weiß"
+        session.get_one(Order, order).email = "zoe@orsted.example"
+    sales = visitor(each_world, "sales")
+
+    def finds(typed: str) -> bool:
+        return bool(sales.goes(f"/orders?state=open&q={quote(typed)}").find("//tbody/tr/th/a/text()"))
+
+    assert [finds(typed) for typed in ("tanaka", "zoe", "ZOË", "weiss", "york", "8812")] == [False, *[True] * 5]
 
 
 def test_a_name_is_found_in_any_case_also_with_accents(each_world: World) -> None:

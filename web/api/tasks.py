@@ -12,7 +12,7 @@ from engine.errors import InvalidForm
 from engine.inbox import LONGEST_NOTE
 from engine.views import Actor, Signature, TaskDetail, TaskView
 from handlers.contract import FieldError, Problem, WaybillError
-from web import accounts, queries
+from web import accounts, order_search
 from web.accounts.away import is_away
 from web.api.auth import Caller
 from web.api.endpoint import Calls
@@ -35,8 +35,8 @@ class TaskQuery(Paging):
     mine: bool = False
     order: str | None = Field(None, max_length=80, description="Business key of one order or instance.")
     step: int | None = Field(None, ge=1, le=1000)
-    q: str | None = Field(None, max_length=200, description="A part of the order's number, the customer's name, e-mail "
-                          "or city, or the task's name; or a SKU.")
+    q: str | None = Field(None, max_length=200, description="Any number of the order; the start of its number or of "
+                          "words of the customer's name, e-mail, city or reference; a SKU; a part of the task's name.")
     overdue: bool = False
 
 
@@ -230,13 +230,10 @@ class Decided(Output):
 @calls.get("/tasks", permission="tasks.read", query=TaskQuery, returns={200: TaskList})
 def list_tasks(caller: Caller, query: TaskQuery) -> TaskList:
     """List the open tasks of the caller's teams, soonest due first. Owner and admin see all."""
-    found: Any = None
-    if query.q:
-        with caller.services.database.read() as session:
-            found = queries.orders_matching(session, query.q)
-    page = caller.services.engine.tasks(
-        caller.actor, team=query.team, mine=query.mine, order=query.order, step=query.step, q=query.q,
-        orders=found, overdue=query.overdue,
+    engine = caller.services.engine
+    page = engine.tasks(
+        caller.actor, team=query.team, mine=query.mine, order=query.order, step=query.step, overdue=query.overdue,
+        found=order_search.tasks_found(engine, query.q) if query.q else None,
         limit=query.size, cursor=query.cursor,
     )  # fmt: skip
     return TaskList(items=[task_out(task) for task in page.items], next=page.next)

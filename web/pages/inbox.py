@@ -10,7 +10,7 @@ from flask import Blueprint, g, redirect, request, url_for
 
 from engine.tasklists import Wanted
 from engine.views import TaskView
-from web import queries
+from web import order_search, queries
 from web.pages.shell import first, live, me, page_of, searched, times, word
 from web.permissions import permission
 from web.services import current_services
@@ -124,16 +124,12 @@ def read_filter() -> Filter:
 
 def wanted_of(chosen: Filter) -> Wanted:
     """The filter as the engine's lists take it; a search looks up its orders."""
-    orders = None
-    if chosen.q:
-        with current_services().database.read() as session:
-            orders = queries.orders_matching(session, chosen.q)
+    found = order_search.tasks_found(current_services().engine, chosen.q) if chosen.q else None
     return Wanted(
         team=chosen.team,
         mine=chosen.view == "mine",
         step=chosen.step,
-        q=chosen.q,
-        orders=orders,
+        found=found,
         overdue=chosen.view == "late",
         due_before=times().day_end() if chosen.view == "today" else None,
     )
@@ -141,12 +137,12 @@ def wanted_of(chosen: Filter) -> Wanted:
 
 def read_listing(picks: frozenset[str] = frozenset(), *, beside: Sequence[str] = ()) -> Listing:
     """Asks for the tasks of the filter: one page, the counts and the customers' names, also of orders `beside` it.
-    Three statements, and one for a search."""
+    Three statements, and three for a search."""
     person, chosen, services = me(), read_filter(), current_services()
     wanted = wanted_of(chosen)
     page = services.engine.tasks(
-        person.actor, team=wanted.team, mine=wanted.mine, step=wanted.step, q=wanted.q, overdue=wanted.overdue,
-        due_before=wanted.due_before, orders=wanted.orders, limit=_PER_PAGE, cursor=chosen.cursor,
+        person.actor, team=wanted.team, mine=wanted.mine, step=wanted.step, found=wanted.found,
+        overdue=wanted.overdue, due_before=wanted.due_before, limit=_PER_PAGE, cursor=chosen.cursor,
     )  # fmt: skip
     counts = services.engine.task_counts(person.actor, wanted, day_ends=times().day_end())
     if "inbox" in counts:
