@@ -35,7 +35,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 _UI_KEYS = {
     "ui:order", "ui:widget", "ui:help", "ui:options", "ui:placeholder", "ui:title", "ui:description", "ui:autofocus",
-    "ui:readonly", "ui:disabled", "ui:autocomplete", "ui:emptyValue", "ui:scan",
+    "ui:readonly", "ui:disabled", "ui:autocomplete", "ui:emptyValue", "ui:scan", "ui:each",
 }
 _WIDGETS = {"textarea", "radio", "select", "text", "checkbox", "checkboxes", "date", "email", "hidden", "updown"}
 
@@ -373,6 +373,8 @@ def _check_ui_key(report: _JsonReport, key: str, value: Any, path: str, fields: 
         report.at(path, "ui-options", "The options are not an object.", 'Write {"rows": 3}.')
     elif key in ("ui:help", "ui:title", "ui:description", "ui:placeholder") and not isinstance(value, str):
         report.at(path, "ui-text", f"{key} is not a text.", "Write it in quotes.")
+    elif key == "ui:each" and (value is not True or path.count("/") != 2):
+        report.at(path, "ui-each", "This is said of a whole field, and is true.", 'Write "ui:each": true at a field.')
 
 
 def _check_scan(report: _JsonReport, value: Any, schema: Any, path: str) -> None:

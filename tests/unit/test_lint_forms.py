@@ -145,6 +145,8 @@ def test_a_file_that_is_no_form_is_refused(data: bytes, rule: str) -> None:
         ({"sku": {"ui:widget": "iframe"}}, "/sku/ui:widget", "ui-widget"),
         ({"sku": {"ui:html": "<b>"}}, "/sku/ui:html", "ui-key"),
         ({"sku": {"ui:help": 5}}, "/sku/ui:help", "ui-text"),
+        ({"sku": {"ui:each": "yes"}}, "/sku/ui:each", "ui-each"),
+        ({"ui:each": True}, "/ui:each", "ui-each"),
         ({"sku": {"ui:options": 5}}, "/sku/ui:options", "ui-options"),
         ({"sku": {"ui:scan": {"code": "sku", "count": "quantity"}}}, "/sku/ui:scan", "ui-scan"),
         ({"ui:scan": {"code": "sku", "count": "quantity"}}, "/ui:scan", "ui-scan"),

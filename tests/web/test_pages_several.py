@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.views import Actor
 from tests.web.api_world import World
 from tests.web.test_api_journey import do_next
+from tests.web.test_pages_scanning import placed_at
 from tests.web.test_pages_tasks import DOUBTFUL
 from tests.web.visitor import Page, Visitor, open_task, visitor
 
@@ -60,6 +61,26 @@ def test_orders_of_other_goods_are_packed_with_one_click(world: World) -> None:
     done = [world.of("warehouse").get(f"/tasks/{task}").json["data"] for task in (first, second)]
     assert [one["contents"][0]["quantity"] for one in done] == [1, 3]
     assert [one["note"] for one in done] == ["From shelf 4"] * 2
+
+
+def test_what_differs_from_order_to_order_is_asked_for_each(world: World) -> None:
+    """Weights of parcels: each order that is ticked has fields of its own, and what is wrong stands at them."""
+    first, second = (open_task(world, placed_at(world, 10)) for _ in range(2))
+    warehouse = visitor(world, "warehouse")
+    address = f"/tasks/{first}/several"
+    page = warehouse.goes(address)
+    assert not page.find("//input[@name='/parcels/0/weight_g']"), "no field of one order is filled in for all"
+    page = warehouse.sends(address, {**page.form("/several"), "task": [first, second]}, _action="ask")
+    typed = {f"@{first}/parcels/0/weight_g": "1200", f"@{second}/parcels/0/weight_g": "0"}
+
+    wrong = warehouse.sends(address, {**page.form("/several"), **typed, "task": [first, second]})
+    assert "1 done, 1 not" in wrong.text
+    assert wrong.find(f"//input[@name='@{second}/parcels/0/weight_g'][@aria-invalid='true']/@value") == ["0"]
+    again = {**wrong.form("/several"), f"@{second}/parcels/0/weight_g": "900", "task": [second]}
+    assert "One task is done." in warehouse.sends(address, again).text
+
+    done = [world.of("warehouse").get(f"/tasks/{task}").json["data"]["parcels"][0] for task in (first, second)]
+    assert [parcel["weight_g"] for parcel in done] == [1200, 900]
 
 
 def test_what_somebody_has_typed_in_a_task_is_not_lost(world: World) -> None:

@@ -20,6 +20,7 @@ from web.api.tasks import MOST_AT_ONCE
 from web.names import named
 from web.pages.errors import error_page
 from web.pages.inbox import list_part, read_filter, read_listing
+from web.pages.several_own import Own, divided, is_own, own_fields, own_form, part, whose
 from web.pages.shell import me, page_of
 from web.pages.tasks import document_of
 from web.permissions import permission
@@ -83,26 +84,40 @@ def submit(task_id: str) -> Any:
     detail = current_services().engine.task(task_id, me().actor)
     if (refused := _unfit(detail)) and detail.task.state == "open":
         return refused
-    posted = {name: request.form.getlist(name) for name in request.form if name not in _OWN}
-    typed = forms.parse(detail.form, posted)
-    if row := request.form.get("_add"):
-        return _page(detail, forms.add_row(detail.form, typed, row), _chosen(), {})
-    if row := request.form.get("_remove"):
-        return _page(detail, forms.remove_row(detail.form, typed, row), _chosen(), {})
+    typed, own = _typed(detail)
     chosen = _chosen()
+    if "_add" in request.form or "_remove" in request.form or request.form.get("_action") == "ask":
+        return _page(detail, typed, chosen, {}, own=own)
     if not chosen or len(chosen) > MOST_AT_ONCE:
         most = _("Choose at most %(most)s tasks at once.", most=MOST_AT_ONCE)
         text = most if chosen else _("Choose at least one task.")
-        return _page(detail, typed, chosen, {}, [FieldError("", text)], status=422)
+        return _page(detail, typed, chosen, {}, [FieldError("", text)], own=own, status=422)
     same = _as_it_was(detail, typed)
-    results = {one: _complete(one, typed, same) for one in sorted(chosen)}
+    results = {one: _complete(one, typed, same, own.get(one)) for one in sorted(chosen)}
     done = [one for one in results.values() if isinstance(one, TaskView)]
     if len(done) == len(results):
         flash(ngettext("One task is done.", "%(num)s tasks are done.", len(done)))
         return redirect(url_for("pages.inbox"), 303)
     errors = next((list(one.errors) for one in results.values() if isinstance(one, (InvalidForm, Problem))), [])
     left = {one: refusal for one, refusal in results.items() if isinstance(refusal, WaybillError)}
-    return _page(detail, typed, set(left), left, errors, done=done, status=422)
+    return _page(detail, typed, set(left), left, errors, own=own, done=done, status=422)
+
+
+def _typed(detail: TaskDetail) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """What was typed for all, and for each task by itself, with a row more or less where that was asked for."""
+    names = own_fields(detail.ui)
+    for_all, for_each = part(detail.form, names, own=False), part(detail.form, names, own=True)
+    posted = {name: request.form.getlist(name) for name in request.form if name not in _OWN}
+    common, of_tasks = divided({name: values for name, values in posted.items() if name not in forms.CONTROLS})
+    typed = forms.parse(for_all, common)
+    own = {task: forms.parse(for_each, inputs) for task, inputs in of_tasks.items()}
+    for control, change in (("_add", forms.add_row), ("_remove", forms.remove_row)):
+        task, pointer = whose(request.form.get(control, ""))
+        if task in own:
+            own[task] = change(for_each, own[task], pointer)
+        elif pointer and not task:
+            typed = change(for_all, typed, pointer)
+    return typed, own
 
 
 def _unfit(detail: TaskDetail) -> Any:
@@ -151,15 +166,19 @@ def _is_empty(value: Any) -> bool:
     return value is None or value is False or value in ("", [], {})
 
 
-def _complete(task_id: str, typed: Mapping[str, Any], same: set[str]) -> TaskView | WaybillError:
-    """The task when it is done; else why it is not."""
+def _complete(
+    task_id: str, typed: Mapping[str, Any], same: set[str], mine: Mapping[str, Any] | None
+) -> TaskView | WaybillError:
+    """The task when it is done; else why it is not. `mine` is what was typed for it alone, if it was asked."""
     engine, actor = current_services().engine, me().actor
     try:
         own = engine.task(task_id, actor)
         if own.approval is not None:
             return InvalidForm([FieldError("", _("This is an approval; it is signed by itself."))])
         held = document_of(own)
-        document = {**typed, **{name: held[name] for name in same if name in held}}
+        if mine is None:
+            mine = {name: held[name] for name in own_fields(own.ui) if name in held}
+        document = {**typed, **{name: held[name] for name in same if name in held}, **mine}
         done = engine.complete(task_id, actor, document, revision=own.task.revision,
                                draft_revision=own.task.draft_revision)
     except WaybillError as refused:
@@ -172,8 +191,8 @@ def _complete(task_id: str, typed: Mapping[str, Any], same: set[str]) -> TaskVie
 
 def _page(
     detail: TaskDetail, document: Mapping[str, Any], chosen: set[str], refused: Mapping[str, WaybillError],
-    errors: Sequence[FieldError] = (), *, done: Sequence[TaskView] = (), tasks: Sequence[TaskView] | None = None,
-    status: int = 200,
+    errors: Sequence[FieldError] = (), *, own: Mapping[str, Mapping[str, Any]] | None = None,
+    done: Sequence[TaskView] = (), tasks: Sequence[TaskView] | None = None, status: int = 200,
 ) -> Any:
     person = me()
     if tasks is None:
@@ -187,11 +206,27 @@ def _page(
         for task in tasks
     ]
     gone = [(one, _why(refusal)) for one, refusal in refused.items() if one not in {task.id for task in tasks}]
-    form = forms.build(detail.form, detail.ui, document, errors)
+    names = own_fields(detail.ui)
+    form = forms.build(part(detail.form, names, own=False), detail.ui, document,
+                       [error for error in errors if not is_own(error, names)])
+    each = [_own(detail, row.task.id, own or {}, refused.get(row.task.id))
+            for row in rows if names and row.chosen and not row.held]
+    form.mistakes += [mistake for one in each for mistake in one.form.mistakes]
     body = page_of("several.html", section="inbox", task=detail.task, rows=rows, gone=gone, form=form, done=done,
-                   steps=detail.steps, listing=listing, list_html=list_part(listing, detail.task.id),
+                   own=each, asks=bool(names), steps=detail.steps, listing=listing,
+                   list_html=list_part(listing, detail.task.id),
                    began=orjson.dumps(dict(_began(detail))).decode())
     return make_response(body, status)
+
+
+def _own(
+    detail: TaskDetail, task_id: str, own: Mapping[str, Mapping[str, Any]], refusal: WaybillError | None
+) -> Own:
+    """The fields of one of the chosen tasks: with what was typed, else with what it begins with."""
+    if task_id != detail.task.id:
+        detail = current_services().engine.task(task_id, me().actor)
+    errors = refusal.errors if isinstance(refusal, (InvalidForm, Problem)) else ()
+    return own_form(detail, own[task_id] if task_id in own else document_of(detail), errors)
 
 
 def _shown(detail: TaskDetail) -> Sequence[TaskView]:
