@@ -88,7 +88,8 @@ def _phone_doubts(told: Mapping[str, str]) -> list[Doubt]:
     except phonenumbers.NumberParseException:
         return [Doubt("phone", f"Phone “{phone}” is not a phone number.")]
     if not phonenumbers.is_possible_number(number):
-        return [Doubt("phone", f"Phone “{phone}” has not the length of a number in {country}; is the area code there?")]
+        said = f"Phone “{phone}” is too short or too long for a number in {country}; is the area code there?"
+        return [Doubt("phone", said)]
     if not phonenumbers.is_valid_number(number):
         return [Doubt("phone", f"Phone “{phone}” lies in no number range that is in use in {country}.")]
     return []

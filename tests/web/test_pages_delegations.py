@@ -33,6 +33,9 @@ def test_a_delegate_signs_and_both_names_are_shown(world: World) -> None:
     page = gives(world, visitor(world, "stock-approver"))
     assert "Mei Tan signs for Helena Brandt from now on." in page.text
     assert "Mei Tan signs for you" in page.text
+    [line] = visitor(world, "owner").goes("/journal?person=stock-approver").find("//tbody/tr[th[contains(., 'sign')]]")
+    assert line.find("th").text_content() == "Helena Brandt let Mei Tan sign for them"
+    assert "gates: all of the team" in line.text_content()
 
     mei = visitor(world, "warehouse")
     assert order in mei.goes("/inbox").text

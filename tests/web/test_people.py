@@ -66,6 +66,9 @@ def test_an_invited_person_sets_a_password_and_works(world: World, admin: Visito
     assert page.find("//h1//bdi[text()='Nora Vik']")
     [link] = letters()
     assert link not in page.answer.get_data(as_text=True)
+    assert "the mail lies as a file in the folder “outbox”" in page.text
+    state = "//tr[.//bdi[text()='Nora Vik'] or .//a[contains(., 'Nora Vik')]]/td[last()]"
+    assert admin.goes("/people").find(state)[0].text_content() == "invited"
     nora = Visitor(world.app)
     assert nora.goes(link).status == nora.goes(link).status == 200
 
@@ -73,6 +76,7 @@ def test_an_invited_person_sets_a_password_and_works(world: World, admin: Visito
 
     assert done.heading == "Sign in"
     assert nora.signs_in("nora").heading == "Inbox"
+    assert admin.goes("/people").find(state)[0].text_content() == "active"
     assert Visitor(world.app).goes(link).status == 404
     [line] = [each for each in journal(world, "user_added") if each.subject == "nora"]
     assert (line.actor, line.after) == ("admin", {

@@ -50,12 +50,28 @@ _WORDS = {
     "token_created": N_("%(who)s made an API token for %(subject)s"),
     "recovery_code_used": N_("%(who)s used a recovery code of %(subject)s"),
     "token_revoked": N_("%(who)s revoked an API token of %(subject)s"),
-    "delegated": N_("%(who)s let somebody sign for %(subject)s"),
-    "delegation_revoked": N_("%(who)s took back who signs for %(subject)s"),
+    "delegated": N_("%(who)s let %(to)s sign for %(subject)s"),
+    "delegation_revoked": N_("%(who)s took back that %(to)s signs for %(subject)s"),
     "gate_overridden": N_("%(who)s opened a gate of %(subject)s in an emergency"),
     "alarm_acknowledged": N_("%(who)s looked at the emergency in %(subject)s"),
     "bulk_refused": N_("%(who)s asked to sign too many gates at once"),
 }
+_OWN = {
+    "user_changed": N_("%(who)s changed their own account"),
+    "away": N_("%(who)s said when they are away"),
+    "session_revoked": N_("%(who)s ended sessions of their own"),
+    "password_changed": N_("%(who)s set a new password"),
+    "second_factor_on": N_("%(who)s switched their second factor on"),
+    "second_factor_off": N_("%(who)s took their second factor away"),
+    "token_created": N_("%(who)s made an API token"),
+    "recovery_code_used": N_("%(who)s used a recovery code"),
+    "token_revoked": N_("%(who)s revoked their API token"),
+    "delegated": N_("%(who)s let %(to)s sign for them"),
+    "delegation_revoked": N_("%(who)s took back that %(to)s signs for them"),
+}
+"""What people do to their own account."""
+_IN_THE_SENTENCE = {"delegated": ("to", "delegation"), "delegation_revoked": ("to", "delegation")}
+"""Details that the sentence says already, or that say something to machines alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +108,15 @@ def lines(entries: Iterable[JournalView]) -> tuple[Line, ...]:
 def _line(entry: JournalView) -> Line:
     team = entry.subject.removeprefix("team:")
     subject = word(team) if team != entry.subject else who(entry.subject)
-    text = Markup(_(_WORDS.get(entry.kind, "%(who)s %(kind)s: %(subject)s")))  # noqa: S704 - our own text
-    said = text % {"who": bdi(who(entry.actor)), "kind": entry.kind.replace("_", " "), "subject": subject}
-    return Line(entry.seq, entry.at, said, _changes(entry.before, entry.after) + _details(entry.detail))
+    words = _OWN if entry.actor == entry.subject and entry.kind in _OWN else _WORDS
+    text = Markup(_(words.get(entry.kind, "%(who)s %(kind)s: %(subject)s")))  # noqa: S704 - our own text
+    said = text % {
+        "who": bdi(who(entry.actor)), "kind": entry.kind.replace("_", " "), "subject": subject,
+        "to": who(entry.detail.get("to")),
+    }  # fmt: skip
+    said_already = _IN_THE_SENTENCE.get(entry.kind, ())
+    detail = {name: value for name, value in entry.detail.items() if name not in said_already and value != ""}
+    return Line(entry.seq, entry.at, said, _changes(entry.before, entry.after) + _details(detail))
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
@@ -123,6 +145,8 @@ def _named(name: str, value: str) -> str:
 
 
 def _value(name: str, value: Any) -> str:
+    if name == "gates" and not value:
+        return _("all of the team")
     if value is None or value == []:
         return _("none")
     if isinstance(value, bool):

@@ -52,7 +52,8 @@ def people() -> Any:
         last = _last_sign_ins(session)
     found.sort(key=lambda user: not user.active)
     return page_of(
-        "people.html", section="people", people=found, last=last, teams=services.teams.known(), q=searched(),
+        "people.html", section="people", people=found, standing=standing, last=last,
+        teams=services.teams.known(), q=searched(),
     )  # fmt: skip
 
 
@@ -128,9 +129,16 @@ def _is_planned(user: accounts.User, now: datetime) -> bool:
     return user.away_from is not None and user.away_from > now
 
 
+def standing(user: accounts.User) -> str:
+    """`active`; `invited` as long as the person has set no password; `may not sign in`."""
+    if not user.active:
+        return _("may not sign in")
+    return _("active") if user.password_hash else _("invited")
+
+
 def _state(user: accounts.User, now: datetime) -> str:
     """`active, away until 3 Dec; Mei Tan stands in`."""
-    state = _("active") if user.active else _("may not sign in")
+    state = standing(user)
     absence = _planned(user) if _is_planned(user, now) else gone(user.name)
     if not absence:
         return state
@@ -186,6 +194,8 @@ def _send(name: str, kind: Kind) -> None:
         flash(_("The mail to %(address)s could not be sent: %(why)s Try again.", address=email, why=failed), "bad")
     else:
         flash(_("A mail with a link was sent to %(address)s.", address=email))
+        if not services.settings.smtp_url:
+            flash(_("There is no mail server here: the mail lies as a file in the folder “outbox”."))
 
 
 @permission("people.write")
