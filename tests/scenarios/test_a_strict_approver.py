@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,7 +29,7 @@ from engine.errors import (
     StaleSnapshot,
     TakenByAnother,
 )
-from engine.store.tables import Instance, Signature
+from engine.store.tables import Delegation, Instance, Signature
 from engine.views import Actor, Amount, Approval, DelegationView, EventView
 from handlers.archive import so_far
 from handlers.documents import Renderer
@@ -132,6 +132,22 @@ class Test2NoApprovalByEditingData:
         with pytest.raises(Conflict, match="stands in for an approval"):
             shop.engine.resolve(order.incidents()[0].id, OWNER, "I know that it was approved.", {})
 
+    @pytest.mark.parametrize("change", [
+        {"decision": "send_back"}, {"void_at": datetime(2026, 11, 23, tzinfo=UTC), "void_why": "Something changed."},
+    ], ids=["another decision", "void"])
+    def test_nor_does_a_signature_that_approves_nothing(self, shop: Shop, change: dict[str, Any]) -> None:
+        order = shop.places_order().goes_to("package_products")
+        with shop.engine.transaction() as session:
+            for row in session.query(Signature).filter_by(element=PAYMENT):
+                for name, value in change.items():
+                    setattr(row, name, value)
+
+        order.does("package_products")
+
+        assert [job.error for job in order.incidents()] == [
+            "The gate “Approval: Payment Processing” has not been approved."
+        ]
+
     def test_the_owner_opens_a_gate_in_an_emergency_and_everybody_sees_it(self, shop: Shop) -> None:
         order = shop.places_order()
         task, page = order.task(GATE), read(order, OWNER)
@@ -226,6 +242,20 @@ class Test4AChangeVoidsTheApproval:
         assert (void.detail["by"], void.detail["why"]) == ("stock-approver", "What was signed has changed: customer.")
         assert sign(order, HELENA)[1:] == (2, 2)
         assert order.variables[GATE]["signed_by"] == ["stock-approver-2", "stock-approver"]
+
+    def test_a_page_that_is_stale_voids_it_at_once(self, shop: Shop) -> None:
+        """Whoever finds out need not sign: from then on the history says that the first signature is none."""
+        order = shop.places_order(**DEAR)
+        sign(order, HELENA)
+        old = read(order, RAVI).snapshot
+        renamed(order, "Somebody Else")
+
+        with pytest.raises(StaleSnapshot):
+            sign(order, RAVI, snapshot=old)
+
+        assert [e.detail["by"] for e in events(order, "signature_void")] == ["stock-approver"]
+        renamed(order, "Greta Meier")
+        assert read(order, RAVI).signatures == (), "void stays void"
 
     def test_what_changes_after_the_gate_stops_the_order_before_the_goods_go_out(self, shop: Shop) -> None:
         order = shop.places_order().goes_to("package_products")
@@ -519,6 +549,10 @@ class Test12Delegation:
         lends(shop, gates=[GATE])
         order = shop.places_order()
         assert read(order, GRACE).blocked is None
+        with shop.engine.transaction() as session:
+            session.query(Delegation).one().gates = "another_gate"
+        with pytest.raises(NotFound):
+            sign(order, GRACE)
 
     def test_either_revokes_it_at_once_and_nobody_else(self, shop: Shop) -> None:
         order, lent = shop.places_order(), lends(shop)
@@ -555,6 +589,27 @@ class Test12Delegation:
         with pytest.raises(NotAnApprover, match="may not sign this gate any more"):
             sign(free, GRACE)
         assert events(free, "signature_refused")[0].actor == "payment-approver"
+
+    @pytest.mark.parametrize("change", [{"active": False}, {"teams": ["owner"]}], ids=["gone", "sees all"])
+    def test_who_may_not_take_a_delegation_any_more_uses_none(self, shop: Shop, change: dict[str, Any]) -> None:
+        """Also in the moment before they are signed out."""
+        order = shop.places_order()
+        lends(shop)
+        with shop.engine.transaction() as session:
+            for name, value in change.items():
+                setattr(session.get_one(User, "payment-approver"), name, value)
+
+        with pytest.raises(NotAnApprover, match="You may not sign for others any more."):
+            sign(order, GRACE)
+
+    def test_the_principal_s_team_is_looked_at_too(self, shop: Shop) -> None:
+        order = shop.places_order()
+        lends(shop)
+        with shop.engine.transaction() as session:
+            session.get_one(User, "stock-approver").teams = ["sales"]
+
+        with pytest.raises(NotAnApprover, match="may not sign this gate any more"):
+            sign(order, GRACE)
 
     def test_a_and_b_count_as_one_person(self, shop: Shop) -> None:
         first, second = shop.places_order(**DEAR), shop.places_order(**DEAR, email="x@y.example", street="Ring 1",
