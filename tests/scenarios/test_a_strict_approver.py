@@ -599,7 +599,7 @@ class Test12Delegation:
             for name, value in change.items():
                 setattr(session.get_one(User, "payment-approver"), name, value)
 
-        with pytest.raises(NotAnApprover, match="You may not sign for others any more."):
+        with pytest.raises(NotAnApprover, match="You may not sign for others any more"):
             sign(order, GRACE)
 
     def test_the_principal_s_team_is_looked_at_too(self, shop: Shop) -> None:
