@@ -15,7 +15,6 @@ from web.texts.collect import POT, collected
 
 TEMPLATES = texts.FOLDER.parent / "templates"
 NOT_YET = {
-    "modeler.html", "modeler_decisions.html", "modeler_forms.html", "parts/form_preview.html",
     "board.html", "cancel.html", "instance.html", "moves.html", "order.html", "orders.html", "parts/board_live.html",
     "parts/history.html", "parts/instance_live.html", "parts/log.html", "parts/moves_live.html",
     "parts/order_live.html",

@@ -67,5 +67,5 @@ def names(world: World) -> set[str]:
         there = accounts.all_teams(session).values()
         teams = {name for team in there for name in (team.key, team.title, team.title.lower())}
         products = set(session.scalars(select(Product.name)))
-    diagrams = "".join(path.read_text("utf-8") for path in Path("processes").glob("*.bpmn"))
+    diagrams = "".join(path.read_text("utf-8") for path in Path("processes").glob("*.[bd]*"))
     return people | teams | products | {unescape(name) for name in re.findall(r' name="([^"]+)"', diagrams)}

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from lxml import html
+
 from tests.gift_wrap import REASON
 from tests.web.api_world import World
 from tests.web.every_text import names, unmarked
 from tests.web.test_pages_gates import order_at_gate
+from tests.web.test_pages_modeler_forms import ANALYST, previewed, text
 from tests.web.test_pages_processes import KEY, asked, looks
-from tests.web.visitor import Page
+from tests.web.visitor import Page, visitor
 
+FILES = [*Path("forms").glob("*.json"), *Path("processes").glob("*.*")]
 SAID = {REASON, "Wider boxes."}
 """What people typed."""
 ENGINE = {
@@ -49,3 +55,37 @@ def test_every_text_of_the_versions_pages_is_in_the_catalogue(world: World, wrap
 
     company = names(world) | SAID | ENGINE | {KEY}
     assert {said: left for said, page in seen.items() if (left := unmarked(page.tree, company))} == {}
+
+
+def test_every_text_of_the_editors_pages_is_in_the_catalogue(world: World, wrapped: None) -> None:
+    """The modeler's frame, the forms and the tables of a draft; what their scripts draw stays in English."""
+    draft = world.engine.open_draft(ANALYST, key=KEY, base_version=1, title="Wider boxes.")
+    ines, seen = visitor(world, "analyst"), dict[str, Page]()
+    here = f"/modeler/{draft.id}"
+    seen["canvas"] = ines.goes(here)
+    for part, used in (("forms", "package_products"), ("decisions", "courier_choice")):
+        seen[part] = ines.goes(f"{here}/{part}/{used}")
+        seen[f"no such {part}"] = ines.goes(f"{here}/{part}/gift")
+        form = seen[part].form(f"/{part}")
+        seen[f"{part}: name"] = ines.sends(f"{here}/{part}", {**form, "name": "?"})
+        seen[f"{part}: used"] = ines.sends(f"{here}/{part}/{used}/remove", form)
+        seen[f"{part}: new"] = ines.sends(f"{here}/{part}", {**form, "name": "gift"})
+        seen[f"{part}: taken"] = ines.sends(f"{here}/{part}", {**form, "name": "gift"})
+        seen[f"{part}: gone"] = ines.sends(f"{here}/{part}/gift/remove", seen[f"{part}: new"].form("/remove"))
+    chosen = {"mode": "check", "typed": {"/courier": ["courier_a"]}}
+    drawn = [
+        previewed(ines, draft, name, text(draft, f"forms/{name}.json"), text(draft, f"forms/{name}.ui.json"), **more)
+        for name, more in (("receive_order", {}), ("choose_courier", chosen))
+    ]
+    world.engine.discard_draft(draft.id, ANALYST)
+    seen["closed forms"] = ines.goes(f"{here}/forms/package_products")
+    seen["closed tables"] = ines.goes(f"{here}/decisions/courier_choice")
+
+    company = names(world) | SAID | {KEY, "gift", "gift.json", "gift.dmn", "Gift", "Country"}
+    company |= {name for path in FILES for name in (path.name, path.stem)} | {"order.receive_form", "courier.choose"}
+    assert {said: left for said, page in seen.items() if (left := unmarked(page.tree, company))} == {}
+    for preview in drawn:
+        tree = html.fromstring(f"<html><body>{preview.json['html']}</body></html>")
+        for form in tree.xpath("//div[@class='taskform']"):
+            form.clear()
+        assert unmarked(tree, company) == []

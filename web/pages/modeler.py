@@ -75,8 +75,8 @@ def show(draft_id: str) -> Any:
     file = asked if asked in facts["diagrams"] else _main_diagram(draft, facts)
     if file is None:
         return error_page(
-            409, "This draft holds no diagram", "Import one, or discard the draft.",
-            back=url_for("pages.modeler"), back_text="All drafts",
+            409, _("This draft holds no diagram"), _("Import one, or discard the draft."),
+            back=url_for("pages.modeler"), back_text=_("All drafts"),
         )
     newest = next((version.version for version in _deployed(draft.key)), None)
     with services.database.read() as session:

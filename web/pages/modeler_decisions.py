@@ -21,6 +21,7 @@ from web.headers import use_policy
 from web.pages import modeler_files as shelf
 from web.pages.shell import me, page_of
 from web.permissions import permission
+from web.texts import N_, _
 
 SUFFIX = ".dmn"
 TRY_LIMIT = MAX_BYTES + 64 * 1024
@@ -72,7 +73,8 @@ def create(draft_id: str) -> Any:
     """Adds a small table that the check passes."""
     draft = shelf.draft_of(draft_id)
     name = shelf.asked_name(draft.files, "processes", SUFFIX)
-    said = f"{name}{SUFFIX} is new in this draft. A business rule task runs it when it names {name}."
+    said = _("%(file)s is new in this draft. A business rule task runs it when it names %(name)s.",
+             file=f"{name}{SUFFIX}", name=name)  # fmt: skip
     made: dict[str, bytes | None] = {f"processes/{name}{SUFFIX}": new_table(name).encode()}
     return shelf.change(draft, made, said, url_for("pages.modeler_decision", draft_id=draft.id, name=name))
 
@@ -88,7 +90,7 @@ def remove(draft_id: str, name: str) -> Any:
     if uses:
         here = url_for("pages.modeler_decision", draft_id=draft.id, name=name)
         return shelf.still_used(f"{name}{SUFFIX}", uses, here)
-    said = f"{name}{SUFFIX} is no longer in this draft."
+    said = _("%(file)s is no longer in this draft.", file=f"{name}{SUFFIX}")
     return shelf.change(draft, {file: None}, said, url_for("pages.modeler_decisions", draft_id=draft.id))
 
 
@@ -103,7 +105,8 @@ def attempt(draft_id: str, name: str) -> Any:
     xml, values = body.get("xml"), body.get("values")
     if not isinstance(xml, str) or not (values is None or isinstance(values, dict)):
         abort(400)
-    decision, _ = read_decision(xml.encode("utf-8", "surrogatepass"), f"processes/{shelf.plain(name, SUFFIX)}{SUFFIX}")
+    file = f"processes/{shelf.plain(name, SUFFIX)}{SUFFIX}"
+    decision, _faults = read_decision(xml.encode("utf-8", "surrogatepass"), file)
     if decision is None:
         return jsonify(readable=False, asks=[])
     asks = asks_of(decision)
@@ -172,13 +175,13 @@ def _typed(text: str, kind: str | None) -> tuple[Any, str | None]:
     """A typed text as a value of a column's kind; of no kind, as what it looks like."""
     if kind in ("number", None) and _NUMBER.fullmatch(text):
         value = float(text) if "." in text else int(text)
-        return (value, None) if math.isfinite(value) else (None, "Enter a number.")
+        return (value, None) if math.isfinite(value) else (None, _("Enter a number."))
     if kind == "number" and text:
-        return None, "Enter a number, such as 12 or 0.5."
+        return None, _("Enter a number, such as 12 or 0.5.")
     if kind in ("boolean", None) and text in ("true", "false"):
         return text == "true", None
     if kind == "boolean" and text:
-        return None, "Choose true or false."
+        return None, _("Choose true or false.")
     return text, None
 
 
@@ -203,20 +206,27 @@ def not_run(data: bytes | None) -> list[str]:
     for node in decisions:
         logic = next((kind for kind in map(local, node) if kind in _LOGIC), None)
         if logic != "decisionTable":
-            said.append(f"“{_named(node)}” is {_LOGIC.get(logic or '', 'a decision without a table')}.")
+            said.append(_(_LOGIC.get(logic or "", _NO_TABLE), name=_named(node)))
     if len(decisions) > 1:
-        said.append(f"It holds {len(decisions)} decisions: {', '.join(map(_named, decisions))}. Keep one in a file.")
+        said.append(_("It holds %(count)s decisions: %(names)s. Keep one in a file.", count=len(decisions),
+                      names=", ".join(map(_named, decisions))))  # fmt: skip
     needs = sum(local(node) in ("informationRequirement", "knowledgeRequirement") for node in root.iter())
     if needs:
-        said.append("Its decision diagram (DRD) joins decisions and inputs; only the table itself is run.")
+        said.append(_("Its decision diagram (DRD) joins decisions and inputs; only the table itself is run."))
     models = [node for node in root if local(node) == "businessKnowledgeModel"]
-    return said + [f"“{_named(node)}” is a boxed function." for node in models]
+    return said + [_(_LOGIC["functionDefinition"], name=_named(node)) for node in models]
 
 
 _LOGIC = {
-    "decisionTable": "a table", "literalExpression": "a literal expression", "invocation": "a call",
-    "context": "a context", "relation": "a relation", "list": "a list", "functionDefinition": "a boxed function",
-}  # fmt: skip
+    "decisionTable": N_("“%(name)s” is a table."),
+    "literalExpression": N_("“%(name)s” is a literal expression."),
+    "invocation": N_("“%(name)s” is a call."),
+    "context": N_("“%(name)s” is a context."),
+    "relation": N_("“%(name)s” is a relation."),
+    "list": N_("“%(name)s” is a list."),
+    "functionDefinition": N_("“%(name)s” is a boxed function."),
+}
+_NO_TABLE = N_("“%(name)s” is a decision without a table.")
 
 
 def _named(node: etree._Element) -> str:
@@ -230,7 +240,7 @@ def new_table(name: str) -> str:
 
 def _id(data: bytes, file: str) -> str:
     """The decision's id; the file's name while it cannot be read."""
-    decision, _ = read_decision(data, file)
+    decision, _faults = read_decision(data, file)
     return decision.id if decision else file
 
 
@@ -239,7 +249,7 @@ def _page(draft: DraftView, name: str | None, *, missing: str | None = None) -> 
     uses = shelf.uses_of(draft.files).decisions
     entries, known = [], set()
     for one in table_names(draft.files):
-        decision, _ = read_decision(draft.files[f"processes/{one}{SUFFIX}"], one)
+        decision, _faults = read_decision(draft.files[f"processes/{one}{SUFFIX}"], one)
         key = decision.id if decision else one
         known.add(key)
         entries.append(Entry(one, decision.name if decision else one, uses.get(key, ())))

@@ -18,6 +18,7 @@ from web.names import named, who
 from web.pages.errors import error_page
 from web.pages.shell import me
 from web.services import current_services
+from web.texts import _, ngettext
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 """What a new form or table may be called; the same signs as in ids, so that expressions can read it."""
@@ -88,9 +89,9 @@ def asked_name(taken: Mapping[str, bytes], folder: str, suffix: str) -> str:
     """The name in the posted form; aborts the request with a page that says what is wrong with it."""
     name = request.form.get("name", "").strip().removesuffix(suffix)
     if not NAME.fullmatch(name):
-        _refuse("Give it a name of letters, digits and _, a letter first, at most 60 signs: gift_wrap.")
+        _refuse(_("Give it a name of letters, digits and _, a letter first, at most 60 signs: gift_wrap."))
     if f"{folder}/{name}{suffix}" in taken:
-        _refuse(f"{name}{suffix} is there already. Choose another name.")
+        _refuse(_("%(file)s is there already. Choose another name.", file=f"{name}{suffix}"))
     return name
 
 
@@ -104,7 +105,8 @@ def change(draft: DraftView, files: Mapping[str, bytes | None], said: str, addre
         current_services().engine.save_draft(draft.id, me().actor, revision=revision, files=files)
     except Conflict as refused:
         text = named(refused, getattr(refused, "by", None), draft.updated_by)
-        return error_page(409, detail=f"{text} Nothing was changed.", back=address, back_text="Look at it now")
+        said = _("%(why)s Nothing was changed.", why=text)
+        return error_page(409, detail=said, back=address, back_text=_("Look at it now"))
     flash(said)
     return redirect(address, 303)
 
@@ -113,9 +115,11 @@ def still_used(file: str, uses: Sequence[Use], address: str) -> Any:
     """The page that says why a file stays: tasks name it."""
     tasks = ", ".join(f"“{use.label}”" for use in uses)
     return error_page(
-        409, f"{file} is in use", f"{tasks} would have nothing to show. Choose another one there first.",
-        back=address, back_text="Back to it",
-    )
+        409, _("%(file)s is in use", file=file),
+        ngettext("%(tasks)s would have nothing to show. Choose another one there first.",
+                 "%(tasks)s would have nothing to show. Choose another one there first.", len(uses), tasks=tasks),
+        back=address, back_text=_("Back to it"),
+    )  # fmt: skip
 
 
 def people(draft: DraftView) -> dict[str, str]:
@@ -135,4 +139,4 @@ def read_json(limit: int) -> dict[str, Any]:
 
 def _refuse(text: str) -> None:
     back = request.referrer or url_for("pages.inbox")
-    abort(error_page(422, "This name cannot be taken", text, back=back, back_text="Back"))
+    abort(error_page(422, _("This name cannot be taken"), text, back=back, back_text=_("Back")))

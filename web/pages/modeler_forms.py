@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request, url_for
+from markupsafe import Markup
 
 from engine.errors import Finding, InvalidForm
 from engine.forms import check as check_data
@@ -21,13 +22,15 @@ from web.pages import modeler_files as shelf
 from web.pages.json_places import place_of, places
 from web.pages.shell import me, page_of
 from web.permissions import permission
+from web.texts import N_, _, ngettext
 
 SUFFIX, UI_SUFFIX = ".json", ".ui.json"
 PREVIEW_LIMIT = 1024 * 1024
 """Bytes of one request for a preview: both texts, and what was typed into it."""
 MODES = frozenset({"look", "fill", "check", "add", "remove"})
-STAND_IN = forms.Option("entry", "An entry of the list")
+STAND_IN = N_("An entry of the list")
 """What can be chosen in the preview of a pick list whose entries are not in the form."""
+_AND, _OR = N_("%(some)s and %(last)s"), N_("%(some)s or %(last)s")
 NEW_SCHEMA = {
     "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "additionalProperties": False,
     "properties": {"note": {"type": "string", "title": "Note", "maxLength": 500}}, "required": [],
@@ -86,7 +89,9 @@ def create(draft_id: str) -> Any:
     else:
         schema = {**NEW_SCHEMA, "title": name.replace("_", " ").capitalize()}
         made = {f"forms/{name}{SUFFIX}": pretty(schema), f"forms/{name}{UI_SUFFIX}": pretty(NEW_UI)}
-    said = f"{name}{SUFFIX} is a copy of {source}{SUFFIX}." if source else f"{name}{SUFFIX} is new in this draft."
+    file = f"{name}{SUFFIX}"
+    said = _("%(file)s is a copy of %(source)s.", file=file, source=f"{source}{SUFFIX}") if source \
+        else _("%(file)s is new in this draft.", file=file)  # fmt: skip
     return shelf.change(draft, made, said, url_for("pages.modeler_form", draft_id=draft.id, name=name))
 
 
@@ -103,7 +108,7 @@ def remove(draft_id: str, name: str) -> Any:
     gone: dict[str, bytes | None] = {
         f"forms/{name}{suffix}": None for suffix in (SUFFIX, UI_SUFFIX) if f"forms/{name}{suffix}" in draft.files
     }
-    said = f"{name}{SUFFIX} is no longer in this draft."
+    said = _("%(file)s is no longer in this draft.", file=f"{name}{SUFFIX}")
     return shelf.change(draft, gone, said, url_for("pages.modeler_forms", draft_id=draft.id))
 
 
@@ -169,9 +174,11 @@ class _Look:
             except (AttributeError, KeyError, TypeError, ValueError):
                 form = None  # a form of another shape than forms have; the findings say where
         text = json.dumps(self.document, indent=2, ensure_ascii=False) if self.document is not None else ""
+        lists = Markup(_list([Markup("<b>{}</b>").format(one) for one in self.lists], _AND))  # noqa: S704 - escaped
         html = render_template(
-            "parts/form_preview.html", form=form, uses=uses, lists=self.lists, contexts=named(uses, "formContext"),
-            completions=named(uses, "onComplete"), document=self.document, document_text=text,
+            "parts/form_preview.html", form=form, uses=uses, lists=lists,
+            contexts=_list(named(uses, "formContext"), _OR),
+            said_next=_said_next(named(uses, "onComplete")), document=self.document, document_text=text,
             blocked=self.asked.mode == "check" and self._broken,
             focus=self.asked.row if self.asked.mode == "add" else None,
         )  # fmt: skip
@@ -240,6 +247,23 @@ def example_of(schema: Mapping[str, Any]) -> dict[str, Any]:
     return dict(found) if isinstance(found, dict) else {}
 
 
+def _said_next(operations: Sequence[str]) -> str:
+    """What would be done with an input that the form takes."""
+    if not operations:
+        return _("The task would be done. Nothing was stored.")
+    return ngettext(
+        "%(operations)s would look at it next, and may refuse it for a reason of the business. Nothing was stored.",
+        "%(operations)s would look at it next, and may refuse it for a reason of the business. Nothing was stored.",
+        len(operations), operations=_list(operations, _AND),
+    )  # fmt: skip
+
+
+def _list(names: Sequence[str], joined: str) -> str:
+    """`a`, `a and b`, `a, b and c`; empty for none."""
+    *some, last = names or ("",)
+    return _(joined, some=", ".join(some), last=last) if some else last
+
+
 def named(uses: Sequence[shelf.Use], role: str) -> list[str]:
     """The operations that the tasks of a form name in this property."""
     return sorted({use.properties[role] for use in uses if use.properties.get(role)})
@@ -258,10 +282,11 @@ def mark_lists(fields: Sequence[forms.Field], ui: Mapping[str, Any], contexts: S
                 found |= dict.fromkeys(mark_lists(row, _under(ui, one, "items"), contexts))
         elif one.kind == "text" and _under(ui, one).get("ui:widget") == "select":
             if contexts:
-                one.kind, one.options = "select", [STAND_IN]
+                one.kind, one.options = "select", [forms.Option("entry", _(STAND_IN))]
                 found[one.label] = None
             else:
-                one.hint = f"{one.hint} A text: no task names an operation (formContext) that gives entries.".strip()
+                said = _("A text: no task names an operation (formContext) that gives entries.")
+                one.hint = f"{one.hint} {said}".strip()
     return list(found)
 
 
