@@ -307,5 +307,8 @@ def field_errors(error: ValidationError) -> list[FieldError]:
 
 
 def _sentence(one: ErrorDetails) -> str:
+    values = one.get("ctx", {})
+    if values.get("min_length") == 1 or values.get("pattern") == r"\S":
+        return "This must not be empty."
     template = _SENTENCES.get(one["type"])
-    return template.format(**one.get("ctx", {})) if template else one["msg"] + "."
+    return template.format(**values) if template else one["msg"] + "."
