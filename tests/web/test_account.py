@@ -58,6 +58,20 @@ def test_a_new_password_needs_the_old_one(world: World) -> None:
     assert kinds(world, "sales") == []
 
 
+def test_guessing_the_password_on_the_account_is_stopped(world: World) -> None:
+    """After five wrong ones the person waits, also with the right one; a colleague does not."""
+    who, colleague = visitor(world, "sales"), visitor(world, "finance")
+    for guess in range(5):
+        wrong = sends(who, "/account/password", new_password=NEW, new_password_again=NEW, password=f"guess {guess}")
+        assert wrong.status == 422
+
+    refused = sends(who, "/account/password", new_password=NEW, new_password_again=NEW)
+
+    assert refused.status == 429
+    assert "Too many wrong tries." in refused.text
+    assert "is changed" in sends(colleague, "/account/password", new_password=NEW, new_password_again=NEW).text
+
+
 def test_weak_passwords_are_refused() -> None:
     """Too short, the user name, and what everybody tries; the demo is public anyway."""
     for weak in ("elevenchars", "long-user-name", "Password1234", "aaaaaaaaaaaaaa", "with\x07bell-in-it", "x" * 201):
@@ -244,6 +258,25 @@ def test_a_code_that_signed_in_signs_nothing_more(world: World) -> None:
 
     assert second.sends("/sign-in/code", page.form(), code=used).status == 422
     assert first.goes("/inbox").heading == "Inbox"
+
+
+def test_the_code_that_turned_it_on_signs_nobody_in(world: World) -> None:
+    """It was used, so whoever looked over the shoulder has nothing of it."""
+    _, phone = turns_on(world, visitor(world, "sales"))
+    other = Visitor(world.app)
+
+    page = other.sends("/sign-in/code", other.signs_in("sales").form(), code=phone.code())
+
+    assert (page.status, page.heading) == (422, "Your code")
+
+
+def test_a_recovery_code_is_the_persons_own(world: World) -> None:
+    """A colleague's sheet of paper opens no other account."""
+    _, codes = with_second_factor(world, "finance")
+    with_second_factor(world, "sales")
+    who = Visitor(world.app)
+
+    assert who.sends("/sign-in/code", who.signs_in("sales").form(), code=codes[0]).status == 422
 
 
 def test_a_recovery_code_signs_in_once(world: World) -> None:

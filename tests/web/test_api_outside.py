@@ -72,6 +72,8 @@ def test_the_session_of_a_browser_may_call_too(world: World) -> None:
     assert (bare.status_code, kind_of(bare)) == (403, "csrf")
     wrong = client.post(f"{BASE}/orders", json=order_body(), headers={"X-CSRFToken": "made up"})
     assert (wrong.status_code, kind_of(wrong)) == (403, "csrf")
+    empty = client.post(f"{BASE}/orders", json=order_body(), headers={"Authorization": "Bearer "})
+    assert empty.status_code == 401, "a token that is none stands beside no session, whose own token it would replace"
     right = client.post(f"{BASE}/orders", json=order_body(), headers={"X-CSRFToken": token.group(1)})
     assert right.status_code == 201
 

@@ -23,14 +23,16 @@ ADMIN = Actor("admin", frozenset({"admin"}), sees_all=True, display_name="Tomas 
 
 
 @contextmanager
-def locked_after_the_journal(world: World) -> Iterator[list[str]]:
-    """Collects what locks or changes anything but the journal once a transaction has the journal's key."""
+def locked_after_the_journal(world: World) -> Iterator[tuple[list[str], list[str]]]:
+    """Collects when the journal's key is taken, and what locks or changes anything else once a transaction has it."""
+    taken: list[str] = []
     late: list[str] = []
     holds: set[int] = set()
 
     def sent(connection: object, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
         if "pg_advisory_xact_lock" in statement and "'journal'" in str(parameters):
             holds.add(id(connection))
+            taken.append(statement)
         elif id(connection) in holds and "INTO journal " not in statement and _locks(statement):
             late.append(statement)
 
@@ -41,7 +43,7 @@ def locked_after_the_journal(world: World) -> Iterator[list[str]]:
     for name, listener in listeners:
         event.listen(world.database.engine, name, listener)
     try:
-        yield late
+        yield taken, late
     finally:
         for name, listener in listeners:
             event.remove(world.database.engine, name, listener)
@@ -62,7 +64,7 @@ def test_nothing_is_locked_after_the_journal(each_world: World) -> None:
         assert world.of("stock-approver").post(f"/tasks/{theirs}/assign", {"to": helper}).status_code == 200
     lines = len(world.engine.journal(limit=200).items)
 
-    with locked_after_the_journal(world) as late:
+    with locked_after_the_journal(world) as (taken, late):
         with world.engine.transaction() as session:
             since = world.clock.now()
             Administration(world.engine, session, ADMIN).away(
@@ -84,4 +86,5 @@ def test_nothing_is_locked_after_the_journal(each_world: World) -> None:
 
     assert late == []
     assert len(world.engine.journal(limit=200).items) == lines + 5
+    assert len(taken) == 5, "one writer at a time: each line follows the one before"
     assert world.task_of(claimed)["assignee"] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.tasklists import Wanted
 from engine.views import Actor
 from tests.web.api_world import World
 from tests.web.sqlcount import statements
@@ -67,6 +68,20 @@ def test_an_order_is_followed_before_the_list(world: World) -> None:
 
     assert page.answer.request.path == f"/tasks/{open_task(world, mine)}"
     assert open_task(world, mine) != open_task(world, other)
+
+
+def test_a_colleague_may_have_the_orders_next_task_already(world: World) -> None:
+    """Then the list goes on."""
+    other, mine = placed_at(world, 9), placed_at(world, 9)
+    mei = Actor("warehouse", frozenset({"warehouse"}))
+    done = world.engine.task(open_task(world, mine), mei).task
+    completes(world, visitor(world, "warehouse"), mine)
+    world.engine.claim(open_task(world, mine), Actor("kofi", frozenset({"warehouse"})))
+
+    following = world.engine.next_task(mei, done, Wanted(team="warehouse"))
+
+    assert following is not None
+    assert following.order == other
 
 
 def test_what_another_window_typed_is_not_overwritten(world: World) -> None:
