@@ -27,7 +27,7 @@ from engine.errors import (
 )
 from engine.gate_variables import brought
 from engine.operations import describe
-from engine.rows import draft_changed, instance_view, task_view
+from engine.rows import authors, draft_changed, instance_view, task_view
 from engine.store.once import hold_key, insert_once
 from engine.store.tables import Instance, Job, Message, Task
 from engine.unit import Unit
@@ -137,8 +137,14 @@ class Commands(Delegations):
         kept = forms.kept(schema, data)
         unit.submit(element, data, kept, actor.name)
         self._close(unit, row, actor, pack(kept))
-        unit.completed(element, actor.name)
+        others = [name for name in authors(row) if name != actor.name]
+        unit.completed(element, actor.name, **({"draft_by": others} if others else {}))
         unit.run.complete_user_task(row.id)
+
+    def _write_draft(self, row: Task, actor: Actor, data: Any) -> None:
+        row.draft, row.draft_revision = pack(data), row.draft_revision + 1
+        row.draft_by, row.draft_at = actor.name, self.clock.now()
+        row.draft_authors = "\n".join(sorted({*authors(row), actor.name}))
 
     def _close(self, unit: Unit, row: Task, actor: Actor, data: bytes | None) -> None:
         """Marks a task's row as done by a person."""
@@ -173,8 +179,8 @@ class Commands(Delegations):
         """Keeps what a person submitted when completing failed unforeseen: draft, incident, task still open."""
         with self.transaction() as tx:
             unit, row, element = self._open(tx, task_id, actor)
-            row.draft, row.assignee = pack(dict(data)), actor.name
-            row.draft_revision, row.draft_by, row.draft_at = row.draft_revision + 1, actor.name, self.clock.now()
+            row.assignee = actor.name
+            self._write_draft(row, actor, dict(data))
             row.claimed_at = row.claimed_at or self.clock.now()
             row.revision += 1
             self._withdraw_kept(tx, task_id)

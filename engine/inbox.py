@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, or_, select
 from sqlalchemy.orm import Session
 
 from engine import forms
-from engine.codec import pack, unpack
+from engine.codec import unpack
 from engine.definitions import Element
 from engine.delegations import covers
 from engine.errors import AlreadyDone, InvalidForm, NotAllowed, NotFound, TakenByAnother
@@ -117,7 +117,7 @@ class Inbox(TaskLists):
     def save_task_draft(
         self, task_id: str, actor: Actor, data: Any, *, revision: int | None = None, claim: bool = False
     ) -> TaskView:
-        """Keeps what a person has typed so far, unchecked. Does not count as work on the order.
+        """Keeps what a person has typed so far, unchecked. It counts as work on the order once the task is done.
 
         With `revision`, the draft's revision that this builds on, DraftChanged: somebody has saved something else
         since. With `claim` a task that nobody has is taken.
@@ -136,8 +136,7 @@ class Inbox(TaskLists):
                 if row.draft is not None and unpack(row.draft) == data:
                     return task_view(row)  # the answer to the same save was lost
                 raise draft_changed(row)
-            row.draft, row.draft_revision = pack(data), row.draft_revision + 1
-            row.draft_by, row.draft_at = actor.name, self.clock.now()
+            self._write_draft(row, actor, data)
             return task_view(row)
 
     def _own_row(self, tx: Session, task_id: str, actor: Actor) -> Task:

@@ -36,6 +36,11 @@ def task_view(row: Task) -> TaskView:
     )
 
 
+def authors(row: Task) -> list[str]:
+    """Everybody who saved a draft of a task, by name."""
+    return row.draft_authors.splitlines()
+
+
 def draft_changed(row: Task) -> DraftChanged:
     """The refusal of a save that builds on an older draft than the one stored."""
     by, at = row.draft_by or "", row.draft_at or row.created_at

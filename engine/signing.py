@@ -25,18 +25,19 @@ LONGEST_COMMENT = 2000
 
 
 def workers(tx: Session, unit: Unit, gate: Element) -> set[str]:
-    """Who did a user task of the order so far and therefore may not sign this gate.
+    """Who did a user task of the order so far, or typed a draft of one, and therefore may not sign this gate.
 
+    Which words of a draft are whose is not known, so everybody who saved one counts.
     `separateFrom` on the gate lists the elements that count instead, e.g. `receive_order, approve_reservation`.
     """
-    statement = select(Task.completed_by).where(
+    statement = select(Task.completed_by, Task.draft_authors).where(
         Task.instance_id == unit.row.id, Task.state == "done", Task.completed_by.is_not(None),
         Task.element != gate.id,
     )
     only = [part.strip() for part in gate.properties.get("separateFrom", "").split(",") if part.strip()]
     if only:
         statement = statement.where(Task.element.in_(only))
-    return {name for name in tx.scalars(statement) if name}
+    return {name for by, drafts in tx.execute(statement) for name in (by, *drafts.splitlines()) if name}
 
 
 def blocked_reason(done: set[str], actor: Actor) -> str | None:

@@ -371,8 +371,8 @@ class Unit(OperationCalls):
             "team": element.properties.get("team", ""), "escalate_to": element.properties.get("escalateTo"),
             "kind": "approval" if element.is_approval else "form", "state": "open", "assignee": None,
             "claimed_at": None, "created_at": now, "due_at": due_at, "has_due": bool(due), "priority": 0,
-            "reason": self.reason, "revision": 1, "draft": None, "data": None, "completed_by": None,
-            "completed_at": None,
+            "reason": self.reason, "revision": 1, "draft": None, "draft_authors": "", "data": None,
+            "completed_by": None, "completed_at": None,
         }
 
     def _open_timers(self) -> None:

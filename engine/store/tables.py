@@ -134,6 +134,8 @@ class Task(Base):
     draft_by: Mapped[str | None] = mapped_column(String(80))
     """Who saved the draft."""
     draft_at: Mapped[datetime | None]
+    draft_authors: Mapped[str] = mapped_column(Text, default="")
+    """Everybody who ever saved a draft of it, a name a line; once it is done they have worked on the order."""
     data: Mapped[bytes | None] = mapped_column(LargeBinary)
     completed_by: Mapped[str | None] = mapped_column(String(80))
     completed_at: Mapped[datetime | None]

@@ -101,6 +101,40 @@ class Test1WhoPreparesDoesNotApprove:
         assert mine.open_elements() == [GATE]
         assert 6 in other.steps()
 
+    @pytest.mark.parametrize("typed_anew", [False, True], ids=["completed as it was", "changed by who completed it"])
+    def test_whoever_wrote_a_draft_with_which_a_task_was_done_worked_on_it(
+        self, shop: Shop, *, typed_anew: bool
+    ) -> None:
+        """Neither a colleague who completes it, nor a later draft of theirs, makes it another's work alone."""
+        max_ = Actor("max", frozenset({"sales", "stock-approvers"}))
+        order = shop.places_order(phone="12")
+        task = order.task("correct_details").id
+        typed = dict(order.detail("correct_details", max_).form["examples"][0])
+        typed = {**{k: v for k, v in typed.items() if k != "reason"}, "confirm_as_is": False, "phone": "+49 30 901820"}
+        shop.engine.save_task_draft(task, max_, typed, claim=True)
+        shop.engine.release(task, max_)
+        if typed_anew:
+            typed = {**typed, "phone": "+49 30 901821"}
+            shop.engine.save_task_draft(task, PEOPLE["sales"], typed)
+        shop.engine.complete(task, PEOPLE["sales"], typed)
+        shop.works()
+
+        assert {"max", "sales"} <= set(read(order, HELENA).workers)
+        assert "You worked on this order" in str(read(order, max_).blocked)
+        with pytest.raises(SeparationOfDuties):
+            sign(order, max_)
+        assert [e.detail.get("draft_by") for e in events(order, "completed") if e.element == "correct_details"] == [
+            ["max"]]
+
+    def test_a_draft_of_a_task_that_is_not_done_is_no_work(self, shop: Shop) -> None:
+        """A gate's comment is typed as a draft too, and belongs to who signs it."""
+        order = shop.places_order()
+        shop.engine.save_task_draft(order.task(GATE).id, HELENA, {"comment": "Looks good."})
+
+        sign(order, HELENA)
+
+        assert 6 in order.steps()
+
 
 class Test2NoApprovalByEditingData:
     """(2) No approval by editing data; an emergency override needs a reason, raises an alarm and leaves a mark."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.views import Actor
 from handlers.tables import Order
 from tests.web.api_world import World
 from tests.web.visitor import Page, Visitor, as_inputs, example, open_task, visitor
@@ -34,6 +35,23 @@ def test_the_page_shows_exactly_what_is_submitted(world: World) -> None:
     assert str(submission["submission"]["reservation"]) in page.text
     assert page.value("snapshot") == submission["snapshot"]
     assert "Anna Lindqvist worked on this order and cannot sign it" in page.text
+
+
+def test_the_page_says_whose_draft_a_task_was_completed_with(world: World) -> None:
+    """Who typed it worked on the order, whoever sent it off."""
+    order = world.place(customer={"name": "Mia Tanaka", "email": "mia.tanaka@example.com", "phone": "12"})
+    world.work()
+    task = open_task(world, order)
+    typed = {**example(world, order), "confirm_as_is": False, "phone": "+1 212 736 3100"}
+    typed.pop("reason", None)
+    world.engine.save_task_draft(task, Actor("max", frozenset({"sales", "stock-approvers"})), typed)
+    world.engine.complete(task, Actor("sales", frozenset({"sales"})), typed)
+    world.work()
+
+    page = visitor(world, "stock-approver").goes(f"/tasks/{open_task(world, order)}")
+
+    assert "with a draft of max" in page.text
+    assert "max, Anna Lindqvist worked on this order and cannot sign it" in page.text
 
 
 def test_approving_lets_the_order_go_on(world: World) -> None:

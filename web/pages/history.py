@@ -164,7 +164,9 @@ def _words(
         case "completed" if decision:
             return decision_words(detail, it), comment, decision == "reject" or bool(detail.get("emergency"))
         case "completed":
-            return (f"completed “{name}”" if person else name), comment, False
+            drafts = ", ".join(who(str(each)) for each in detail.get("draft_by", ()))
+            done = f"completed “{name}”" + (f", with a draft of {drafts}" if drafts else "")
+            return (done if person else name), comment, False
         case "signed":
             return f"approved, {detail.get('have')} of {detail.get('need')} signatures", comment, False
         case "signature_void":
