@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import AXE, Open, Site
+from tests.browser.conftest import AXE, Open, Site, polled
 
 BY_HAND = 120
 """Milliseconds between the keys of somebody who types well."""
@@ -134,10 +134,14 @@ def test_a_code_that_is_not_known_says_so(opened: Open) -> None:
 
 
 def test_packing_counts_what_is_scanned(opened: Open, site: Site) -> None:
-    """From nothing to done, line by line; a wrong piece and one too many are refused; then the task is completed."""
+    """From nothing to done, line by line, also when the list has brought itself up to date; a wrong piece and one too
+    many are refused; then the task is completed."""
     order = packing(site, "Viktor Sund")
     page = opened("warehouse")
-    page.goto(site.task(order))
+    with polled(page):
+        page.goto(site.task(order))
+        new = packing(site, "Vera Sund")
+    expect(page.locator("#task-list")).to_contain_text(new)
     line = {name: page.locator(f"li[data-piece={name}]") for name in ("product-a", "product-c")}
     says, wrong = page.locator("[data-says]"), page.locator("[data-wrong]")
 

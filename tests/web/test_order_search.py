@@ -85,7 +85,7 @@ def test_a_part_of_something_lists_what_fits(each_world: World, few: int, monkey
         page = sales.goes(f"/orders?state=open&q={quote(typed)}")
         assert page.find("//tbody/tr/th/a/text()") == ([order] if finds else []), typed
         inbox = owner.goes(f"/inbox?q={quote(typed)}")
-        assert inbox.find("//*[@data-count='teams']")[0].text == ("1" if finds else "0"), typed
+        assert inbox.find("//*[@data-told='teams']")[0].text == ("1" if finds else "0"), typed
         assert (order in inbox.text) is finds, typed
 
 

@@ -181,7 +181,7 @@ def test_a_search_by_sku_or_customer_counts_what_it_finds(world: World) -> None:
 
     for text, found in (("product-e", "1"), ("okafor", "1"), ("wb-", "2"), ("100%25", "0")):
         page = sales.goes(f"/inbox?q={text}")
-        assert page.find("//nav[@aria-label='Filter']//*[@data-count='teams']")[0].text == found, text
+        assert page.find("//nav[@aria-label='Filter']//*[@data-told='teams']")[0].text == found, text
     found = world.of("sales").get("/tasks", q="product-e").json["items"]
     assert len(found) == 1
 

@@ -86,8 +86,8 @@ function settle() {
   came += fresh.length;
   if (came) document.getElementById('fresh').textContent = _('%(count)s new', { count: came });
   const counts = JSON.parse(list().dataset.counts || '{}');
-  for (const place of document.querySelectorAll('[data-count]')) {
-    place.textContent = counts[place.dataset.count] ?? '0';
+  for (const place of document.querySelectorAll('[data-told]')) {
+    place.textContent = counts[place.dataset.told] ?? '0';
   }
   showTicks();
   // at the end: the word of what is new takes its place above the list
