@@ -20,6 +20,8 @@ _MACHINE_TIME = re.compile(r"\b\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(
 _DATES = {"en": Locale.parse("en_GB")}
 """Plain English names no region: it writes the day before the month and counts 24 hours, as most of the world does.
 `en_US` writes them the American way."""
+_YEARS = range(1000, 9999)
+"""Typed years; others may lie outside the calendar in the zone of whoever reads the moment later."""
 
 
 class WrongTime(WaybillError):
@@ -187,15 +189,15 @@ class Times:
     def read(self, typed: str) -> datetime:
         """A typed date and time as a moment. Of an hour that comes twice, the first is meant.
 
-        WrongTime when it is none, or lies in the hour that is left out when clocks go forward.
+        WrongTime when it is none, lies in the hour that is left out when clocks go forward, or is far away.
         """
         try:
             there = datetime.fromisoformat(typed.strip())
         except ValueError:
             raise WrongTime(_("This is no date with a time. Write it as 2026-11-23 14:30.")) from None
-        if there.tzinfo is not None:
-            return there.astimezone(UTC)
         at = self._moment(there)
+        if there.tzinfo is not None:
+            return at
         if self.local(at).replace(tzinfo=None) != there:
             raise WrongTime(_("Clocks go forward then, and this time is left out. Choose a later one."))
         return at
@@ -208,21 +210,20 @@ class Times:
             raise WrongTime(_("This is no date. Write it as 2026-11-23.")) from None
 
     def _moment(self, there: datetime) -> datetime:
-        try:
-            return there.replace(tzinfo=self.zone).astimezone(UTC)
-        except OverflowError:
-            raise WrongTime(_("This date is too far away.")) from None
+        if there.year not in _YEARS:
+            raise WrongTime(_("This date is too far away."))
+        return (there if there.tzinfo else there.replace(tzinfo=self.zone)).astimezone(UTC)
 
     def today(self) -> date:
         return self.local(self.now).date()
 
     def day_start(self, day: date | None = None) -> datetime:
-        """When a day begins here; by default today."""
+        """When a day begins here; by default today. WrongTime when it is far away."""
         return self._moment(datetime.combine(day or self.today(), time()))
 
     def day_end(self, day: date | None = None) -> datetime:
-        """When a day ends here, 23, 24 or 25 hours after it began; by default today."""
-        try:
-            return self.day_start((day or self.today()) + timedelta(days=1))
-        except OverflowError:
-            raise WrongTime(_("This date is too far away.")) from None
+        """When a day ends here, 23, 24 or 25 hours after it began; by default today. WrongTime when it is far away."""
+        day = day or self.today()
+        if day.year not in _YEARS:
+            raise WrongTime(_("This date is too far away."))
+        return self.day_start(day + timedelta(days=1))

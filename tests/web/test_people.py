@@ -404,6 +404,27 @@ def test_away_is_shown_and_gives_tasks_back(world: World) -> None:
     assert [line.after["from"] is None for line in journal(world, "away")] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("field", "typed", "says"),
+    [
+        ("since", "soon", "This is no date."), ("until", "2026-02-30", "This is no date."),
+        ("until", "9999-12-31", "too far away"), ("since", "0001-01-01", "too far away"),
+    ],
+)  # fmt: skip
+def test_a_day_that_is_none_is_said_at_its_field(world: World, field: str, typed: str, says: str) -> None:
+    """Nothing is noted; what was typed stands there again."""
+    sales = visitor(world, "sales")
+    form = sales.goes("/people/sales").form("/away")
+
+    page = sales.sends("/people/sales/away", {**form, "do": "away", field: typed})
+
+    assert page.status == 422
+    (said,) = page.find(f"//*[@id='{field}']/following-sibling::p[contains(@class, 'err')]")
+    assert says in said.text_content()
+    assert page.value(field) == typed
+    assert journal(world, "away") == []
+
+
 def test_the_journal_tells_it_in_sentences(world: World, admin: Visitor) -> None:
     """Old and new value stand beside who changed whom; by person; and older pages follow."""
     saves(admin, "sales", teams=["sales", "finance"])

@@ -26,6 +26,7 @@ from web.pages.shell import last_day, me, page_of, searched, times
 from web.permissions import WORDS, allowed, permission
 from web.services import current_services
 from web.texts import _
+from web.times import WrongTime
 
 
 def register(pages: Blueprint) -> None:
@@ -250,9 +251,9 @@ def _day(typed: str, field: str, *, end: bool = False) -> datetime | None:
         return None
     try:
         day = times().read_day(typed[:40])
-    except ValueError:
-        raise AccountError(_("This is no date."), field) from None
-    return times().day_end(day) if end else times().day_start(day)
+        return times().day_end(day) if end else times().day_start(day)
+    except WrongTime as wrong:
+        raise AccountError(str(wrong), field) from None
 
 
 def _typed_day(at: datetime | None) -> str:
