@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
@@ -16,6 +17,8 @@ from handlers.contract import FieldError, Problem, Refused, TryAgain, WaybillErr
 from handlers.orders import KeyReused, NoSuchOrder
 from web.names import named
 from web.permissions import PUBLIC, permission
+
+log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 100
@@ -152,9 +155,10 @@ _SLUGS: tuple[tuple[type[WaybillError], str], ...] = (
 
 
 def problem_of(error: WaybillError) -> ApiProblem:
-    """What a call answers when `error` came out of a command."""
+    """What a call answers when `error` came out of a command. One that nobody foresaw is logged."""
     slug = next((slug for type_, slug in _SLUGS if isinstance(error, type_)), "failed")
     if slug == "failed":
+        log.error("unforeseen", error=type(error).__name__, exc_info=error)
         return ApiProblem("failed")
     if isinstance(error, (engine_errors.InvalidForm, Problem)):
         return bad_input(*error.errors)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
+from handlers.contract import WaybillError
 from tests.web.api_world import World
 from tests.web.visitor import Visitor, visitor
 from web.auth import safe_next
@@ -189,6 +191,25 @@ def test_what_is_not_there_is_said_in_a_page(world: World) -> None:
     assert page.status == 404
     assert page.heading == "There is nothing here"
     assert "/inbox" in page.links()
+
+
+@pytest.mark.parametrize("asked", ["/stock", "/api/v1/inventory"])
+def test_a_failure_that_was_noted_stands_in_the_log(
+    world: World, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also an error of Waybill's own that no answer is foreseen for; with where it came from."""
+    owner = visitor(world, "owner")
+
+    def fails(*_: object, **__: object) -> None:
+        raise WaybillError("The shelf has gone.")
+
+    monkeypatch.setattr("web.queries.stock", fails)
+    with capture_logs() as logged:
+        page = owner.goes(asked)
+
+    assert page.status == 500
+    (line,) = [line for line in logged if line["log_level"] == "error"]
+    assert str(line["exc_info"]) == "The shelf has gone."
 
 
 @pytest.mark.parametrize("name", PEOPLE)

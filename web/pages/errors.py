@@ -117,9 +117,10 @@ def _http(error: HTTPException) -> Any:
 
 
 def _refused(error: WaybillError) -> Any:
+    problem = problems.problem_of(error)
     if _is_call():
-        return problems.response(problems.problem_of(error))
-    status = problems.problem_of(error).kind.status
+        return problems.response(problem)
+    status = problem.kind.status
     if status == 404 or status >= 500:
         return error_page(status)
     known = isinstance(error, (engine_errors.EngineError, Problem, Refused, TryAgain))
