@@ -1,11 +1,15 @@
-"""The inbox while things happen around somebody: a second tab, no connection."""
+"""The inbox while things happen around somebody: new work, a second tab, no connection."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
+from sqlalchemy import func, select
 
+from engine.store.tables import Task
 from tests.browser.conftest import Open, Site
 from tests.scenarios.shop import PEOPLE, OrderHandle
 
@@ -84,3 +88,86 @@ def test_r_releases_and_the_draft_stays(opened: Open, site: Site) -> None:
     expect(page.locator(".claim")).to_contain_text("Nobody has it yet")
     expect(page.locator(PHONE)).to_have_value("+49 30 78")
     assert order.task("correct_details").assignee is None
+
+
+# --- the list brings itself up to date --------------------------------------------------------------------------------
+
+LOOKS = """row => ({
+  top: row.getBoundingClientRect().top,
+  focused: row.contains(document.activeElement),
+  ticked: row.querySelector('input').checked,
+})"""
+"""Where a row stands, and what somebody has done with it."""
+LOW = {"width": 1440, "height": 560}
+"""A window that shows few rows of the list."""
+
+
+def row(page: Any, site: Site, order: OrderHandle) -> Any:
+    return page.locator(f"#row-{site.task(order.number)[7:]}")
+
+
+def soonest(site: Site, *orders: OrderHandle) -> None:
+    """Puts the orders' tasks in front of everything that waits."""
+    with site.shop.parts.database.write() as session:
+        first = session.scalar(select(func.min(Task.due_at)).where(Task.state == "open"))
+        for order in orders:
+            session.get_one(Task, order.task("correct_details").id).due_at = first - timedelta(minutes=1)
+
+
+def asks_again(page: Any) -> None:
+    """The page's own clock comes to the moment of its next look at the server."""
+    with page.expect_response("**/inbox/list?*") as answered:
+        page.clock.fast_forward(11_000)
+    assert answered.value.ok
+
+
+def test_new_work_comes_and_everything_stays_where_it_is(opened: Open, site: Site) -> None:
+    """The row under the eye does not move, the focus and the tick stay; what is new is counted until somebody looks."""
+    orders = [doubted(site, f"Waits {number}") for number in range(12)]
+    page = opened("sales")
+    page.set_viewport_size(LOW)
+    page.clock.install()
+    page.goto("/inbox")
+    seen = row(page, site, orders[6])
+    seen.get_by_role("checkbox").check()
+    seen.get_by_role("link").focus()
+    page.locator("#task-list").evaluate("list => { list.scrollTop += 3 }")  # no row stands at an edge by chance
+    before = seen.evaluate(LOOKS)
+    assert (before["focused"], before["ticked"]) == (True, True)
+    assert page.evaluate("document.getElementById('task-list').scrollTop + scrollY") > 0
+
+    new = [doubted(site, f"Came {number}") for number in range(2)]
+    soonest(site, *new)
+    asks_again(page)
+
+    expect(page.locator("#fresh")).to_have_text("2 new")
+    first = page.locator("#task-list li").evaluate_all("rows => rows.slice(0, 2).map(row => row.id)")
+    assert set(first) == {f"row-{site.task(order.number)[7:]}" for order in new}
+    assert seen.evaluate(LOOKS) == {**before, "top": pytest.approx(before["top"], abs=1.5)}  # it scrolls whole pixels
+    expect(page.locator("[data-picked]")).to_have_text("1 selected")
+    asks_again(page)
+    expect(page.locator("#fresh")).to_have_text("2 new")
+    page.locator(".inbox header").click(position={"x": 2, "y": 2})
+    expect(page.locator("#fresh")).to_have_text("")
+
+
+def test_work_that_is_no_more_goes_and_the_focus_to_what_follows(opened: Open, site: Site) -> None:
+    """Its tick goes with it, those of the others stay."""
+    gone, stays = doubted(site, "Changed Her Mind"), doubted(site, "Still Waits")
+    soonest(site, stays)
+    soonest(site, gone)
+    page = opened("sales")
+    page.clock.install()
+    page.goto("/inbox")
+    for order in (stays, gone):
+        row(page, site, order).get_by_role("checkbox").check()
+    row(page, site, gone).get_by_role("link").focus()
+    was = row(page, site, gone)
+    gone.is_cancelled()
+
+    asks_again(page)
+
+    expect(was).to_have_count(0)
+    expect(row(page, site, stays).get_by_role("link")).to_be_focused()
+    expect(row(page, site, stays).get_by_role("checkbox")).to_be_checked()
+    expect(page.locator("[data-picked]")).to_have_text("1 selected")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from playwright.sync_api import expect
@@ -30,12 +31,17 @@ def scans(page: Any, code: str, end: str = "Enter") -> None:
          "timestamp": started + place * SCANNER}
         for place, key in enumerate(keys) for kind in ("keyDown", "keyUp")
     ]  # fmt: skip
+    strikes(page, events)
+
+
+def strikes(page: Any, events: Sequence[Mapping[str, Any]]) -> None:
+    """Sends events of keys at once, without waiting for each to be answered."""
     session = page.context.new_cdp_session(page)
     session._sync(_send(session._impl_obj, events))
     session.detach()
 
 
-async def _send(session: Any, events: list[dict[str, Any]]) -> None:
+async def _send(session: Any, events: Sequence[Mapping[str, Any]]) -> None:
     await asyncio.gather(*(session.send("Input.dispatchKeyEvent", event, None) for event in events))
 
 

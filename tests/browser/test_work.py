@@ -59,18 +59,6 @@ def test_a_draft_saves_itself(opened: Open, site: Site) -> None:
     expect(page.locator("textarea[name='/note']")).to_have_value("Ring at gate 3.")
 
 
-def test_new_work_appears_by_itself(opened: Open, site: Site) -> None:
-    """The list asks again every ten seconds; what has the focus keeps it."""
-    page = opened("stock-approver")
-    with polled(page):
-        page.goto("/inbox")
-        page.locator(".tasks a").first.focus()
-        order = site.shop.places_order(name="Toms Spezialitäten").number
-
-    expect(page.locator(".tasks", has_text=order)).to_be_visible()
-    assert page.evaluate("document.activeElement.closest('.tasks') !== null")
-
-
 def test_the_diagram_shows_where_the_order_stands(opened: Open, site: Site) -> None:
     """Done with a tick, here with "now", in sight; the bpmn.io mark is fully visible."""
     page = opened("finance")

@@ -16,16 +16,16 @@ ENDED = "Every order ended and every invariant holds."
 def test_a_demo_killed_twice_still_brings_every_order_to_its_end(house: House) -> None:
     """kill -9 in the middle: nothing is lost and nothing is done twice."""
     for lines in (40, 120):
-        process = house.start("demo", "--orders", "12", "--seed", "7")
+        process = house.start("demo", "--orders", "8", "--seed", "7")
         Server(process, "").until(lambda lines=lines: len(house.ask("select 1 from event")) >= lines, "getting on")
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-    code, output = house.does("demo", "--orders", "12", "--seed", "7")
+    code, output = house.does("demo", "--orders", "8", "--seed", "7")
 
     assert code == 0, output
     assert ENDED in output
-    assert house.ask("select count(*) from orders") == [(12,)]
+    assert house.ask("select count(*) from orders") == [(8,)]
 
 
 def test_a_demo_says_how_far_it_is_and_fails_when_something_is_wrong(house: House) -> None:

@@ -87,7 +87,7 @@ def test_killed_processes_and_a_lost_broker_lose_nothing(company: Company) -> No
     house, line = company.house, company.line
     webs = [house.serves("web") for _ in range(2)]
     workers = [house.start("worker") for _ in range(3)]
-    demo = house.start("demo", "--orders", "12", "--seed", "7")
+    demo = house.start("demo", "--orders", "8", "--seed", "7")
     company.until(lambda: company.ended() >= 2, "had an order ended")
     for process in (webs[0].process, workers[0]):
         process.kill()
@@ -101,7 +101,7 @@ def test_killed_processes_and_a_lost_broker_lose_nothing(company: Company) -> No
     output, _ = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 0, output
     assert ENDED in output
-    assert company.ask("select count(*) from orders") == [(12,)]
+    assert company.ask("select count(*) from orders") == [(8,)]
     at_work = {int(owner.rsplit(":", 1)[1]) for owner in company.owners} & {worker.pid for worker in workers}
     assert len(at_work) >= 2, company.owners
     assert webs[1].get("/readyz")[0] == 200
