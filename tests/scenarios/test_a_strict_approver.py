@@ -459,7 +459,7 @@ class Test11Thresholds:
     def test_a_large_order_needs_two_people(self, shop: Shop) -> None:
         order = shop.places_order(**DEAR)
         assert sign(order, HELENA)[1:] == (1, 2)
-        with pytest.raises(AlreadyDecided):
+        with pytest.raises(AlreadyDecided, match="You have signed this gate"):
             sign(order, HELENA)
         assert sign(order, RAVI)[1:] == (2, 2)
 
