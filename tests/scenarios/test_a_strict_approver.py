@@ -220,6 +220,20 @@ class Test2NoApprovalByEditingData:
         with pytest.raises(Conflict):
             shop.engine.acknowledge_alarm(alarm.id, RAVI, "I too.")
 
+    def test_an_emergency_needs_a_fresh_page_an_open_gate_and_an_owner_who_does_not_sign_it(self, shop: Shop) -> None:
+        order = shop.places_order()
+        task, page = order.task(GATE), read(order, OWNER)
+        with pytest.raises(NotAllowed, match="sign it"):
+            shop.engine.override(task.id, replace(OWNER, teams=frozenset({"owner", "stock-approvers"})),
+                                 reason=EMERGENCY, snapshot=page.snapshot)
+        renamed(order, "Somebody Else")
+        with pytest.raises(StaleSnapshot):
+            shop.engine.override(task.id, OWNER, reason=EMERGENCY, snapshot=page.snapshot)
+        sign(order, HELENA)
+
+        with pytest.raises(AlreadyDecided):
+            shop.engine.override(task.id, OWNER, reason=EMERGENCY, snapshot=page.snapshot)
+
     def test_an_owner_who_worked_on_the_order_opens_nothing(self, shop: Shop) -> None:
         worker = replace(OWNER, teams=frozenset({"owner", "sales"}))
         order = shop.places_order(by=worker)
@@ -587,6 +601,10 @@ class Test12Delegation:
             session.query(Delegation).one().gates = "another_gate"
         with pytest.raises(NotFound):
             sign(order, GRACE)
+        lends(shop, to="finance")
+        sign(order, HELENA)
+        with pytest.raises(NotFound):
+            sign(order, PEOPLE["finance"], PAYMENT)
 
     def test_either_revokes_it_at_once_and_nobody_else(self, shop: Shop) -> None:
         order, lent = shop.places_order(), lends(shop)
