@@ -46,9 +46,15 @@ def world(tmp_path: Path, clock: MovableClock, installation: tuple[Path, Library
 
 
 @pytest.fixture
-def each_world(database: Database, tmp_path: Path, clock: MovableClock) -> Iterator[World]:
+def each_world(
+    database: Database, tmp_path: Path, clock: MovableClock, installation: tuple[Path, Library]
+) -> Iterator[World]:
     """The same on each kind of database, for what is asked of SQL."""
-    world = open_shop(database.url.render_as_string(False), clock, tmp_path)
+    template, library = installation
+    if database.is_sqlite:
+        shutil.copy(template, str(database.url.database))
+    installed = library.copy() if database.is_sqlite else None
+    world = open_shop(database.url.render_as_string(False), clock, tmp_path, installed=installed)
     yield world
     if not world.database.is_sqlite:
         empty_postgres(world.database)
