@@ -13,7 +13,8 @@ from engine.queue import MOST_COUNTED, Queue
 from engine.views import Approval, Decision, DelegationView, EventView, TaskDetail, TaskView
 from web.gate_facts import gate_facts
 from web.names import everybody, named, who
-from web.pages.history import MACHINE, Sentence, gathered
+from web.pages.history import Sentence, gathered
+from web.pages.history_words import MACHINE
 from web.pages.holding import held_by
 from web.pages.shell import away, me, page_of, shell, word
 from web.pages.shown import seal

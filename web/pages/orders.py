@@ -20,12 +20,14 @@ from handlers.orders import next_order_number
 from web import order_facts, queries
 from web.headers import use_policy
 from web.names import who
-from web.pages.history import FEW, MORE, MOST, History, Sentence, decision_words, history_of, notes_of
+from web.pages.history import FEW, MORE, MOST, History, Sentence, history_of, notes_of
+from web.pages.history_words import decision_words
 from web.pages.shell import me, page_of, times
 from web.permissions import permission
 from web.queries import PROCESS
 from web.rows import DocumentRow, OpenTask, OrderDetail
 from web.services import current_services
+from web.texts import _
 
 _MOVES = frozenset({"started", "completed", "timer", "message", "refused", "cancelled"})
 """Kinds of lines with which a token moves."""
@@ -289,7 +291,8 @@ def _steps(journey: Journey) -> tuple[Step, ...]:
 def _signer(event: EventView) -> str:
     """Who signed, and for whom."""
     whose = str(event.detail.get("on_behalf_of") or "")
-    return f"{who(event.actor)}, for {who(whose)}" if whose else who(event.actor)
+    name = who(event.actor)
+    return _("%(told)s, for %(name)s", told=name, name=who(whose)) if whose else name
 
 
 def _signatures(events: Sequence[EventView]) -> tuple[Signed, ...]:
