@@ -9,6 +9,7 @@ from flask import Blueprint, request
 from web import order_search
 from web.accounts.teams import SHIPPED
 from web.board import Board, board
+from web.pages.narrowed import on_board
 from web.pages.shell import first, live, page_of, searched, times
 from web.permissions import permission
 from web.queries import PROCESS
@@ -46,6 +47,7 @@ def _board() -> dict[str, Any]:
         "chosen": chosen,
         "search": search,
         "tabs": _tabs(found, team),
+        "narrowed": on_board(q=q, team=team, late=late),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, redirect, request, url_for
 
 from web import order_search, queries
+from web.pages.narrowed import listed
 from web.pages.shell import page_of, searched, step_asked, times
 from web.permissions import permission
 from web.services import current_services
@@ -58,4 +59,5 @@ def listing() -> Any:
         steps=services.engine.steps(queries.PROCESS),
         team=team,
         late=late,
+        narrowed=listed(q=q, step=step, team=team, late=late),
     )
