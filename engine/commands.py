@@ -135,10 +135,12 @@ class Commands(Delegations):
         schema = forms.schema_for(unit.definition.form(element), context)
         forms.check(schema, data)
         kept = forms.kept(schema, data)
+        unit.said.clear()
         unit.submit(element, data, kept, actor.name)
         self._close(unit, row, actor, pack(kept))
         others = [name for name in authors(row) if name != actor.name]
-        unit.completed(element, actor.name, **({"draft_by": others} if others else {}))
+        unit.completed(element, actor.name, **({"draft_by": others} if others else {}),
+                       **({"comment": " ".join(unit.said)} if unit.said else {}))
         unit.run.complete_user_task(row.id)
 
     def _write_draft(self, row: Task, actor: Actor, data: Any) -> None:

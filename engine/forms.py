@@ -198,6 +198,8 @@ def _message(error: ValidationError, rule: Any, limit: Any) -> str:
             return "Each may stand here once."
         case "enum":
             return _choose([str(v) for v in limit])
+        case "const" if limit is True:
+            return "Tick this: the task is done only when it is so."
         case "const":
             return f"This must be {limit}."
         case "oneOf":

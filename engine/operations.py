@@ -88,6 +88,7 @@ class OperationCalls(ABC):
     told: set[str]
     reason: str | None
     committed: bool
+    said: list[str]
 
     @property
     @abstractmethod
@@ -186,7 +187,7 @@ class OperationCalls(ABC):
         return Call(
             order=self.row.business_key, actor=actor or self.actor.name, clock=self.engine.clock,
             session=self.session, element=element.id, key=key, variables=self.variables, later=later,
-            ports=self.engine.registry.ports, history=self.history,
+            ports=self.engine.registry.ports, history=self.history, note=self.said.append,
         )
 
     def tell(

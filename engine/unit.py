@@ -51,6 +51,8 @@ class Unit(OperationCalls):
         self.reason: str | None = None
         """Why this command leaves the usual way; user tasks that it opens say so."""
         self.comment: str | None = None
+        self.said: list[str] = []
+        """What the operation of the form that is being completed has to say of it, for the history."""
         """The reason a person gave in this command; an end event that cancels quotes it."""
         self._known = dict(self.variables)
         self._events: list[dict[str, Any]] = []

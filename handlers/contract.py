@@ -209,6 +209,8 @@ class Call:
     """The object the registry was built with; `handlers.ports.Ports` in the shop."""
     history: Callable[[], Mapping[str, Any]] = dict
     """The instance's history as of now: `head` (hash), `seq`, `version`, `events` (plain dicts), read when called."""
+    note: Callable[[str], None] = lambda _: None
+    """Adds a sentence to the history's line of the task that a form completes."""
 
     @property
     def now(self) -> datetime:

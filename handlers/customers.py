@@ -53,13 +53,14 @@ def details(order: Order) -> dict[str, str]:
 
 def doubts(told: Mapping[str, str]) -> tuple[Doubt, ...]:
     """What is doubtful about a customer's details, field by field; nothing is looked up outside."""
-    found = [*_address_doubts(told), *_phone_doubts(told), *_email_doubts(told)]
+    found = [*address_doubts(told), *_phone_doubts(told), *_email_doubts(told)]
     if not told["name"].strip():
         found.append(Doubt("name", "The name is missing."))
     return tuple(sorted(found, key=lambda doubt: FIELDS.index(doubt.field)))
 
 
-def _address_doubts(told: Mapping[str, str]) -> list[Doubt]:
+def address_doubts(told: Mapping[str, str]) -> list[Doubt]:
+    """What is doubtful about an address alone: a part is missing, does not exist, or does not fit the rest."""
     address = {theirs: told[ours].strip() for theirs, ours in _ADDRESS_FIELDS.items()}
     try:
         normalize_address(address)

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from handlers import inventory, papers
 from handlers.contract import Call, Choice, Fact, FieldError, FormContext, Problem, operation
 from handlers.countries import country_name, find_country
+from handlers.customers import address_doubts
+from handlers.messages import queue_mail
 from handlers.orders import ORDER_VARIABLE, load_order, order_variable
 from handlers.picklists import REGIONS, SHIPPING_METHODS, countries
 from handlers.stock import live_reservation, ship, stock_levels, wanted
@@ -23,6 +25,11 @@ MAX_PARCEL_G = 30_000
 PACKAGING_G = 250
 """Box and filling of a proposed parcel."""
 PROPOSED_BOX_CM = {"length_cm": 40, "width_cm": 30, "height_cm": 20}
+SHORT = (
+    "If the pieces are not there, release the task and ask Sales on the order's page: the task waits for the pieces, "
+    "or Sales cancel the order."
+)
+"""What to do at steps 9 and 10, from which the diagram leads to no fewer goods: they are signed and paid for."""
 ADDRESS_FIELDS = ("street", "city", "region", "postal_code", "country")
 
 
@@ -34,14 +41,18 @@ ADDRESS_FIELDS = ("street", "city", "region", "postal_code", "country")
     takes=("lines", "street?", "city?", "region?", "postal_code?", "country?"),
 )
 def prepare(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The goods are off the shelf and match the order; the address may be corrected. Queues the packing slip.
+    """The goods are off the shelf and match the order; the address may be corrected, which the history and the customer
+    are told. Queues the packing slip.
 
-    Problem with the lines that do not match, and with an address that no label can carry.
+    Problem with the lines that do not match, with an address that no label can carry, and with one that is doubtful.
     """
     order = load_order(call.session, call.order)
+    was = ", ".join(papers.address(order))
     problems = _line_problems(order, form["lines"], "lines") + _correct_address(call.session, order, form)
     if problems:
         raise Problem(*problems)
+    if (now := ", ".join(papers.address(order))) != was:
+        _tell_of_address(call, was, now)
     inventory.pick(call)
     call.later("document.render", name="packing-slip", number=order.number)
     return order_variable(order)
@@ -64,9 +75,12 @@ def _line_problems(order: Order, rows: Sequence[Mapping[str, Any]], name: str) -
         last[sku] = place
     for sku, quantity in needs.items():
         if sku not in last:
-            problems.append(FieldError(f"/{name}", f"{quantity:,} × {names[sku]} are missing. Add a line for them."))
+            message = f"{quantity:,} × {names[sku]} are missing. Add a line for them. {SHORT}"
+            problems.append(FieldError(f"/{name}", message))
         elif found[sku] != quantity:
             message = f"The order has {quantity:,} × {names[sku]}, not {found[sku]:,}."
+            if found[sku] < quantity:
+                message = f"{message} {SHORT}"
             problems.append(FieldError(f"/{name}/{last[sku]}/quantity", message))
     return problems
 
@@ -88,11 +102,26 @@ def _correct_address(session: Session, order: Order, form: Mapping[str, Any]) ->
     address = {field: new.get(field, getattr(order, field)) for field in ADDRESS_FIELDS}
     problems = [FieldError(f"/{field}", message) for field, message in address_faults(address).items()]
     if not problems and any(getattr(order, field) != value for field, value in new.items()):
+        if problems := _new_doubts(order, address):
+            return problems
         for field, value in new.items():
             setattr(order, field, value)
         # A person once vouched for the address as it was then.
         order.details_confirmed = None
     return problems
+
+
+def _new_doubts(order: Order, address: Mapping[str, str]) -> list[FieldError]:
+    """What step 2 would doubt about a corrected address. Somebody may have vouched for what was doubtful before."""
+    known = {doubt.field for doubt in address_doubts({field: getattr(order, field) for field in ADDRESS_FIELDS})}
+    return [FieldError(f"/{doubt.field}", doubt.message) for doubt in address_doubts(address)
+            if doubt.field not in known]
+
+
+def _tell_of_address(call: Call, was: str, now: str) -> None:
+    """No signature covers the address, so the history says what it was, and the customer is asked to look at it."""
+    call.note(f"The goods go to {now}; before it was {was}.")
+    queue_mail(call, "address_changed", was=was)
 
 
 def _is_invoiced(session: Session, order: Order) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
 from engine.errors import InvalidForm
 from handlers.couriers.embedded import Fault
 from handlers.couriers.journeys import Plan
 from handlers.couriers.operations import BookCourier, Booked, BookingRequest
-from handlers.tables import Shipment
+from handlers.tables import Mail, Shipment
 from tests.scenarios.conftest import SQLITE_USUALLY, Outside
 from tests.scenarios.shop import PEOPLE, OrderHandle, Shop
 
@@ -57,6 +58,79 @@ def test_an_address_that_no_label_can_carry_goes_back_to_step_nine(shop: Shop) -
     order.does("package_products")
 
     assert order.open_elements() == ["confirm_pickup"]
+
+
+def test_another_address_at_step_nine_is_told_to_the_customer_and_stands_in_the_history(shop: Shop) -> None:
+    """No signature covers it, so whoever sends goods elsewhere cannot do it unseen: one mail for each change."""
+    order = shop.places_order().goes_to("prepare_shipment")
+
+    order.does("prepare_shipment", street="Oranienstraße 5", postal_code="10999")
+
+    assert order.mails().count("address_changed") == 1
+    with shop.engine.reading() as session:
+        mail = session.scalars(select(Mail).where(Mail.kind == "address_changed")).one()
+    assert (mail.recipient, mail.state) == ("greta@meier.example", "sent")
+    assert "Greta Meier, Oranienstraße 5, 10999 Berlin, Germany" in mail.text
+    assert "Unter den Linden 77, 10117 Berlin, Germany" in mail.text
+    [line] = [e for e in order.history() if e.element == "prepare_shipment" and e.kind == "completed"]
+    assert line.detail["comment"] == ("The goods go to Oranienstraße 5, 10999 Berlin, Germany; before it was "
+                                      "Unter den Linden 77, 10117 Berlin, Germany.")
+
+
+def test_the_same_address_at_step_nine_is_no_news(shop: Shop) -> None:
+    order = shop.places_order().goes_to("prepare_shipment")
+
+    order.does("prepare_shipment")
+
+    assert "address_changed" not in order.mails()
+    [line] = [e for e in order.history() if e.element == "prepare_shipment" and e.kind == "completed"]
+    assert "comment" not in line.detail
+
+
+def test_another_address_at_step_nine_is_doubted_like_in_step_two(shop: Shop) -> None:
+    """A postal code of elsewhere is refused at its field, and nothing has changed."""
+    order = shop.places_order().goes_to("prepare_shipment")
+
+    with pytest.raises(InvalidForm) as refused:
+        order.does("prepare_shipment", street="Oranienstraße 5", postal_code="1099")
+
+    assert [error.field for error in refused.value.errors] == ["/postal_code"]
+    assert "does not fit the rest of the address" in refused.value.errors[0].message
+    assert order.row().street == "Unter den Linden 77"
+    assert "address_changed" not in order.mails()
+
+
+def test_a_doubt_that_was_confirmed_in_step_two_hinders_no_other_correction(shop: Shop) -> None:
+    """Somebody has vouched for the postal code; step nine has no field to do so again."""
+    order = shop.places_order(postal_code="99999x")
+    order.does("correct_details", confirm_as_is=True, reason="The customer lives on a ship.")
+    order.goes_to("prepare_shipment")
+
+    order.does("prepare_shipment", street="Pier 4")
+
+    assert order.row().street == "Pier 4"
+
+
+def test_whoever_finds_too_few_pieces_reads_what_to_do(shop: Shop) -> None:
+    order = shop.places_order().goes_to("prepare_shipment")
+    lines = [{"sku": "product-a", "quantity": 1}, {"sku": "product-c", "quantity": 1}]
+
+    with pytest.raises(InvalidForm) as refused:
+        order.does("prepare_shipment", lines=lines)
+
+    assert "The order has 2 × " in refused.value.errors[0].message
+    assert "ask Sales on the order's page" in refused.value.errors[0].message
+
+
+@pytest.mark.parametrize("slip", [False, None], ids=["not ticked", "left out"])
+def test_goods_without_their_packing_slip_are_not_prepared(shop: Shop, slip: bool | None) -> None:
+    order = shop.places_order().goes_to("prepare_shipment")
+
+    with pytest.raises(InvalidForm) as refused:
+        order.does("prepare_shipment", packing_slip_enclosed=slip)
+
+    assert [error.field for error in refused.value.errors] == ["/packing_slip_enclosed"]
+    assert order.open_elements() == ["prepare_shipment"]
 
 
 @pytest.mark.parametrize(("method", "courier"), [("standard", "courier_c"), ("express", "courier_d")])

@@ -38,6 +38,7 @@ CONTEXTS: dict[str, list[dict[str, Any]]] = {
         },
         {"courier": "", "tracking_number": "", "expected_on": "", "parcels": 1, "again": True},
     ],
+    "address_changed": [{"was": "Old Street 1, 10115 Berlin, Germany"}],
     "delay": [{"place": "Linz", "note": "Snow on the road"}, {"place": "", "note": ""}],
     "delivered": [{"follow_up": follow_up, "proof": "Signed by E. Müller."} for follow_up in FOLLOW_UPS]
     + [{"follow_up": "something_new", "proof": ""}],

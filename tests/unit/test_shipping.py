@@ -91,7 +91,8 @@ def test_the_address_may_be_corrected(floor: Floor) -> None:
     floor.takes()
     floor.order.details_confirmed = "known customer"
 
-    floor.prepares(street=" 12  Elm\tStreet ", city="Albany", region="", country="us")
+    floor.prepares(street=" 12  Elm\tStreet ", city="Albany", region="", postal_code="12207",
+                   country="us")
 
     order = floor.order
     assert (order.street, order.city, order.region, order.country) == ("12 Elm Street", "Albany", "NY", "US")
