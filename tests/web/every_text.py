@@ -20,13 +20,17 @@ SHOWN = ("aria-label", "title", "placeholder", "alt", "data-l")
 DATA = "//*[contains(@class, 'code') or self::code or self::kbd or self::bdi or self::option or self::time or self::dd]"
 """Elements that hold data of the company, of people or of machines."""
 ENGLISH = """
-    //ol[contains(@class, 'log') and not(contains(@class, 'versions'))] | //table[contains(@class, 'changes')]/tbody
+    //ol[contains(@class, 'log')]//p[@class='quote'] | //details[@class='changed']/dl
+    | //table[contains(@class, 'changes')]/tbody
 """
-"""What stays in English: an order's history, and what changes between two versions."""
+"""What stays in English or was typed: what the history quotes and what data it lists, what changes between versions."""
 KNOWN = {"Waybill", "WB", "UTC", "Product", "product", "aisle", "mia", "tanaka", "example", "com"}
 """Words of the company's own data."""
-WRITTEN = r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b|\b\d{1,2} [A-Z][a-z]{2}\b|\b[0-9a-f]{8}(?:-?[0-9a-f]{4})+\b"
-"""Dates (`Mon 23 Nov`, `23 Nov`, `Thu`) and ids."""
+WRITTEN = (
+    r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b|\b\d{1,2} [A-Z][a-z]{2}\b"
+    r"|\b[0-9a-f]{8}(?:-?[0-9a-f]{4})+\b|\b[0-9a-f]{4} [0-9a-f]{4}\b"
+)
+"""Dates (`Mon 23 Nov`, `23 Nov`, `Thu`), ids and hashes."""
 
 
 class Wrapped(NullTranslations):

@@ -19,6 +19,8 @@ ENGINE = {
     "What is submitted has changed since you opened the page. Read it again.",
     "Only stock approvers sign this gate.",
     "Say why the approvers cannot sign, in at least 20 characters.",
+    "This is not your password.",
+    "/reason",
 }
 """Sentences of the engine: what is signed, and why something is refused."""
 
