@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from playwright.sync_api import expect
 from sqlalchemy import func, select
 
 from engine.store.tables import Task
-from tests.browser.conftest import Open, Site
+from tests.browser.conftest import Open, Site, polled
 from tests.scenarios.shop import PEOPLE, OrderHandle
 
 PHONE = "[name='/phone']"
@@ -171,3 +172,22 @@ def test_work_that_is_no_more_goes_and_the_focus_to_what_follows(opened: Open, s
     expect(row(page, site, stays).get_by_role("link")).to_be_focused()
     expect(row(page, site, stays).get_by_role("checkbox")).to_be_checked()
     expect(page.locator("[data-picked]")).to_have_text("1 selected")
+
+
+def test_a_session_that_ended_elsewhere_is_said_once(opened: Open, site: Site) -> None:
+    """The open page leads to the sign-in and back to itself, and asks for no news any more."""
+    order = doubted(site, "Signed Out")
+    page = opened("sales")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/inbox/list" in request.url else None)
+    with polled(page):
+        page.goto(site.task(order.number))
+        page.context.clear_cookies()
+    notice = page.locator("[data-signed-out]")
+    expect(notice).to_contain_text("You are signed out.")
+    expect(notice.get_by_role("link")).to_have_attribute("href", re.compile(r"^/sign-in\?next=%2Ftasks%2F"))
+
+    page.clock.fast_forward(60_000)
+
+    expect(notice).to_have_count(1)
+    assert len(asked) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engine.tasklists import Wanted
 from engine.views import Actor
 from tests.web.api_world import World
@@ -160,6 +162,29 @@ def test_signing_in_again_returns_to_the_task_with_its_draft(world: World) -> No
 
     assert page.answer.request.path == f"/tasks/{task}"
     assert page.value("/phone") == "half"
+
+
+def test_a_session_that_ended_elsewhere_leads_back_to_the_task(world: World) -> None:
+    """The browser still has its cookie; completing leads to the sign-in, and from there to the task, not to the list."""
+    _, task = doubtful(world)
+    sales = visitor(world, "sales")
+    form = sales.goes(f"/tasks/{task}").form(f"/tasks/{task}")
+    admin = visitor(world, "admin")
+    admin.sends("/people/sales/sign-out", admin.goes("/people/sales").form("/sign-out"))
+
+    for address in (f"/tasks/{task}?view=mine", f"/tasks/{task}/claim?view=mine"):
+        asked = sales.sends(address, form, _action="complete")
+        assert asked.value("next") == f"/tasks/{task}?view=mine", address
+
+
+@pytest.mark.parametrize("form", ["decide", "claim", "take-over", "draft"])
+def test_going_back_to_a_forms_address_shows_its_task(world: World, form: str) -> None:
+    """After a wrong password the browser stands at the form's address, which only takes what is sent."""
+    _, task = doubtful(world)
+
+    page = visitor(world, "sales").goes(f"/tasks/{task}/{form}?view=mine")
+
+    assert (page.status, page.answer.request.full_path) == (200, f"/tasks/{task}?view=mine")
 
 
 def test_a_successor_reads_who_typed_the_draft(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from flask import Flask, Response, abort, g, make_response, redirect, render_template, request, url_for
+from flask import Flask, Response, abort, current_app, g, make_response, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
@@ -14,6 +14,7 @@ from handlers.contract import Problem, Refused, TryAgain, WaybillError
 from web import problems
 from web.auth import current_person
 from web.names import named
+from web.permissions import PUBLIC
 from web.texts import N_, _
 
 log = structlog.get_logger(__name__)
@@ -40,7 +41,6 @@ _WORDS = {
 }
 
 
-_OF_A_TASK = frozenset(f"pages.{name}_task" for name in ("complete", "claim", "release", "take_over"))
 _TYPED_AGAIN = {
     "password": N_("Your password, once more"), "code": N_("Your code, once more"),
     "new_password": N_("The new password"),
@@ -93,11 +93,12 @@ def _http(error: HTTPException) -> Any:
     if code == 401:
         if request.headers.get("HX-Request"):
             return make_response("", 401)
-        target = request.full_path.rstrip("?") if request.method == "GET" else None
-        return redirect(url_for("pages.sign_in", next=target) if target != "/" else url_for("pages.sign_in"))
-    if isinstance(error, CSRFError) and request.endpoint in _OF_A_TASK and current_person() is None:
+        return _to_sign_in()
+    if isinstance(error, CSRFError) and current_person() is None and not _is_public():
         # signed out while filling in: the draft is with the task, and what was not saved yet is in the browser
-        return redirect(url_for("pages.sign_in", next=url_for("pages.task", **(request.view_args or {}))))
+        return _to_sign_in()
+    if code == 405 and request.method == "GET" and (page := _page_of_form()):
+        return redirect(page)  # a form was refused at its own address, and somebody went back to it
     if isinstance(error, CSRFError):
         return error_page(
             400, _("This page was open too long"), _("Load it again and repeat what you did; nothing was changed.")
@@ -114,6 +115,31 @@ def _http(error: HTTPException) -> Any:
         if name in ("Allow", "Retry-After"):
             answer.headers[name] = value
     return answer
+
+
+def _is_public() -> bool:
+    view = current_app.view_functions.get(request.endpoint or "")
+    return getattr(view, "__permission__", None) == PUBLIC
+
+
+def _to_sign_in() -> Any:
+    """To the sign-in, and from there back to the page that was asked for, or that held the form."""
+    target = request.full_path.rstrip("?") if request.method == "GET" else _page_of_form()
+    return redirect(url_for("pages.sign_in", next=target) if target != "/" else url_for("pages.sign_in"))
+
+
+def _page_of_form() -> str | None:
+    """The page that holds the form whose address was asked for: the address itself, else the nearest page above it."""
+    adapter, path = current_app.url_map.bind(""), request.path
+    while path:
+        try:
+            endpoint, _args = adapter.match(path, method="GET")
+        except HTTPException:
+            endpoint = ""
+        if endpoint.startswith("pages."):
+            return path + request.full_path.removeprefix(request.path).rstrip("?")
+        path = path.rpartition("/")[0]
+    return None
 
 
 def _refused(error: WaybillError) -> Any:

@@ -4,6 +4,7 @@ import './scan.js'; // before the keys: it tells a scanner's from a person's
 import './counting.js';
 import './inbox.js';
 import './keeping.js';
+import './session.js';
 
 const editable = (element) => element.closest('input, select, textarea, [contenteditable]');
 
