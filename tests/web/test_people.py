@@ -75,6 +75,8 @@ def test_an_invited_person_sets_a_password_and_works(world: World, admin: Visito
     done = nora.sends(link, {**nora.goes(link).form(), "password": "demo", "again": "demo"})
 
     assert done.heading == "Sign in"
+    assert "Your password is set. Sign in with it." in done.text
+    assert done.value("name") == "nora"
     assert nora.signs_in("nora").heading == "Inbox"
     assert admin.goes("/people").find(state)[0].text_content() == "active"
     assert Visitor(world.app).goes(link).status == 404

@@ -74,7 +74,7 @@ def done(kind: Kind, secret: str) -> Any:
             return _form(kind, secret)
     send_notices(SYSTEM, office.notices)
     flash(_("Your password is set. Sign in with it."))
-    return redirect(url_for("pages.sign_in"), 303)
+    return redirect(url_for("pages.sign_in", name=name), 303)
 
 
 @permission(PUBLIC)

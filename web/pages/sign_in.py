@@ -47,7 +47,8 @@ def show() -> Any:
     if current_person() is not None:
         return redirect(safe_next(request.args.get("next")) or url_for("pages.inbox"))
     target = safe_next(request.args.get("next"))
-    return _page(advice=_("Sign in to go on to the page you asked for.") if target else None, target=target)
+    advice = _("Sign in to go on to the page you asked for.") if target else None
+    return _page(advice=advice, name=request.args.get("name", "")[:80], target=target)
 
 
 def _name_and_address() -> str:
