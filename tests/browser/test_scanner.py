@@ -15,16 +15,17 @@ BY_HAND = 120
 """Milliseconds between the keys of somebody who types well."""
 SCANNER = 0.008
 """Seconds between the keys of a scanner."""
+CTRL = 2
 ENDS = {"Enter": {"text": "\r", "windowsVirtualKeyCode": 13}, "Tab": {"windowsVirtualKeyCode": 9}}
 
 
-def scans(page: Any, code: str, end: str = "Enter") -> None:
-    """What a scanner does: the code key by key, then its end.
+def scans(page: Any, code: str, end: str = "Enter", held: int = 0) -> None:
+    """What a scanner does: the code key by key, then its end; with a key `held` beside that, a hand does it.
 
     All keys are sent at once with their times on them, as the machine of a real scanner notes them: how busy this
     machine is with other tests must not make a slow hand of a scanner.
     """
-    keys = [{"key": sign, "text": sign} for sign in code] + [{"key": end, "code": end, **ENDS[end]}]
+    keys = [{"key": sign, "text": sign} for sign in code] + [{"key": end, "code": end, "modifiers": held, **ENDS[end]}]
     started = time.time() - len(keys) * SCANNER
     events = [
         {"type": kind, **({name: key[name] for name in key if name != "text"} if kind == "keyUp" else key),
@@ -238,6 +239,19 @@ def test_a_counter_is_accessible(opened: Open, site: Site) -> None:
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     assert [v["id"] for v in found["violations"]] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_ctrl_enter_ends_no_scan(opened: Open, site: Site) -> None:
+    """However fast somebody is, it sends what they have typed: here the note."""
+    page = opened("sales")
+    page.goto(f"/orders/{site.packing}")
+    page.get_by_role("link", name="Add a note").click()
+    page.get_by_role("textbox", name="Note").focus()
+
+    scans(page, "Rings back", end="Enter", held=CTRL)
+
+    page.wait_for_url(f"**/orders/{site.packing}*")
+    expect(page.get_by_text("Rings back").first).to_be_visible()
 
 
 def test_a_scan_leaves_an_open_dialog_alone(opened: Open, site: Site) -> None:

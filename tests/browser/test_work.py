@@ -10,7 +10,7 @@ from tests.browser.conftest import Open, Site, polled
 
 
 def test_the_list_is_worked_by_keys(opened: Open, site: Site) -> None:
-    """j and k move, Enter opens, c claims, / goes to the search, ? shows the keys."""
+    """j and k move, also from a tick box, x ticks, Enter opens, c claims, / goes to the search, ? shows the keys."""
     order = site.shop.places_order(name="Kestrel Outdoor").goes_to("prepare_shipment").number
     page = opened("warehouse")
 
@@ -20,6 +20,17 @@ def test_the_list_is_worked_by_keys(opened: Open, site: Site) -> None:
     assert page.evaluate("document.activeElement.textContent") != first
     page.keyboard.press("k")
     assert page.evaluate("document.activeElement.textContent") == first
+
+    page.keyboard.press("x")
+    tick = page.locator(".tasks li:has(a:focus) input")
+    expect(tick).to_be_checked()
+    tick.focus()
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.textContent") not in ("", first)
+    page.keyboard.press("k")
+    assert page.evaluate("document.activeElement.textContent") == first
+    page.keyboard.press("x")
+    expect(page.locator(".tasks input:checked")).to_have_count(0)
 
     page.locator(".tasks a", has_text=order).focus()
     page.keyboard.press("Enter")

@@ -6,22 +6,27 @@ import './inbox.js';
 import './keeping.js';
 import './session.js';
 
-const editable = (element) => element.closest('input, select, textarea, [contenteditable]');
+const ticks = '#task-list input[name="task"]';
+const editable = (element) => element.closest(`input:not(${ticks}), select, textarea, [contenteditable]`);
 
-// --- keys: j k move, Enter opens (it is a link), c claims, r releases, / searches, ? lists them ---
+// --- keys: j k move, x ticks, Enter opens (it is a link), c claims, r releases, / searches, ? lists them ---
 function move(by) {
   const links = [...document.querySelectorAll('[data-keys] a[href]')];
   if (!links.length) return;
-  const at = links.findIndex((link) => link === document.activeElement);
+  const row = document.activeElement.closest('#task-list li')?.querySelector('a[href]');
+  const at = links.findIndex((link) => link === (row ?? document.activeElement));
   const from = at >= 0 ? at : links.findIndex((link) => link.getAttribute('aria-current')) ;
   const next = links[Math.min(links.length - 1, Math.max(0, from < 0 && by < 0 ? 0 : from + by))];
   next.focus();
   next.scrollIntoView({ block: 'nearest' });
 }
 
+const ticked = () => document.activeElement.closest('#task-list li') ?? document.querySelector('#task-list li.here');
+
 const keys = {
   j: () => move(1),
   k: () => move(-1),
+  x: () => ticked()?.querySelector('input:not(:disabled)')?.click(),
   r: () => document.querySelector('[data-key="r"]')?.click(),
   c: () => document.querySelector('[data-key="c"]')?.click(),
   '/': () => document.querySelector('[role="search"] input')?.focus(),
@@ -37,6 +42,14 @@ document.addEventListener('keydown', (event) => {
     event.preventDefault();
     act();
   }
+});
+
+// --- Ctrl+Enter sends a text that is typed for others: a question, an answer, a note ---
+document.addEventListener('keydown', (event) => {
+  const quick = event.key === 'Enter' && (event.ctrlKey || event.metaKey) && event.target.closest('form[data-quick]');
+  if (!quick) return;
+  event.preventDefault();
+  quick.requestSubmit();
 });
 
 // --- a form is sent once, however often its button is hit ---

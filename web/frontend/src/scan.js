@@ -75,8 +75,9 @@ if (listens) document.addEventListener('keydown', (event) => {
     event.stopImmediatePropagation();
     return;
   }
+  const ends = (event.key === 'Enter' || event.key === 'Tab') && !event.ctrlKey && !event.metaKey && !event.altKey;
   const fast = run && !event.repeat && event.timeStamp - run.at <= GAP;
-  if ((event.key === 'Enter' || event.key === 'Tab') && fast && run.text.length >= SHORTEST) {
+  if (ends && fast && run.text.length >= SHORTEST) {
     event.preventDefault();
     event.stopImmediatePropagation();
     clearTimeout(waiting);
