@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from sqlalchemy import func, select
 
 from engine.store.tables import Task
+from engine.views import Actor
 from tests.browser.conftest import Open, Site, polled
 from tests.scenarios.shop import PEOPLE, OrderHandle
 
@@ -191,3 +192,22 @@ def test_a_session_that_ended_elsewhere_is_said_once(opened: Open, site: Site) -
 
     expect(notice).to_have_count(1)
     assert len(asked) == 1
+
+
+def test_a_colleagues_task_looks_as_it_is(opened: Open, site: Site) -> None:
+    """Its fields look locked and its rows have no buttons; a long name leaves the order's number in the list whole."""
+    order = site.shop.places_order(name="Held Elsewhere").goes_to("package_products")
+    colleague = Actor("Maximiliane-Konstantina von Hohenfels zu Lichtenstein", frozenset({"warehouse"}))
+    site.shop.engine.claim(order.task("package_products").id, colleague)
+    page = opened("warehouse")
+    page.goto(site.task(order.number))
+
+    expect(page.locator("input[name='/contents/0/quantity']")).to_have_css("cursor", "not-allowed")
+    expect(page.get_by_role("button", name="Add a parcel")).to_be_hidden()
+    cut = page.locator("li.here .who").evaluate("""who => {
+        const number = document.createRange();
+        number.selectNodeContents(who.firstChild);
+        const right = who.nextElementSibling.getBoundingClientRect().left;
+        return number.getBoundingClientRect().right > right || who.scrollWidth > who.clientWidth;
+    }""")
+    assert not cut
