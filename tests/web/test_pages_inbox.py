@@ -165,7 +165,7 @@ def test_signing_in_again_returns_to_the_task_with_its_draft(world: World) -> No
 
 
 def test_a_session_that_ended_elsewhere_leads_back_to_the_task(world: World) -> None:
-    """The browser still has its cookie; completing leads to the sign-in, and from there to the task, not to the list."""
+    """The browser still has its cookie; what it sends leads to the sign-in, and from there to the task."""
     _, task = doubtful(world)
     sales = visitor(world, "sales")
     form = sales.goes(f"/tasks/{task}").form(f"/tasks/{task}")
