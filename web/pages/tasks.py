@@ -82,11 +82,24 @@ def submit(task_id: str) -> Any:
 
 def _go_on(done: TaskView) -> Response:
     """To the next task, where there is one, else to the list."""
-    flash(_("%(task)s for %(order)s is done.", task=done.name, order=done.order), "done")
-    flash(done.id, "done-task")
     following = current_services().engine.next_task(me().actor, done, wanted_of(read_filter()))
+    flash(_what_came_of(done, following), "done")
+    flash(done.id, "done-task")
     address = _address(following.id) if following else url_for("pages.inbox", **read_filter().address())
     return cast(Response, redirect(address, 303))
+
+
+def _what_came_of(done: TaskView, following: TaskView | None) -> str:
+    """That it is done; of one that is open again at once, say because the doubt remains, that too."""
+    values = {"task": done.name, "order": done.order}
+    if following is None:
+        return _("%(task)s for %(order)s is done.", **values)
+    if (following.order, following.element) != (done.order, done.element):
+        return _("%(task)s for %(order)s is done. This is the next one.", **values)
+    if following.reason is None:
+        return _("%(task)s for %(order)s was taken, and is to be done once more.", **values)
+    why = times().in_text(following.reason)
+    return _("%(task)s for %(order)s was taken, and is to be done once more: %(why)s", why=why, **values)
 
 
 @permission("tasks.work")
