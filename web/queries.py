@@ -13,12 +13,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from engine.definitions import Bundle
 from engine.messages import count_unmatched
-from engine.store.tables import Alarm, Instance, Job, ProcessVersion, Task
+from engine.store.tables import Alarm, Event, Instance, Job, ProcessVersion, Task
 from engine.tasklists import MOST_COUNTED
 from engine.views import Actor
 from handlers import tables as shop
@@ -306,3 +307,17 @@ def _read_cursor(cursor: str) -> tuple[datetime, str]:
     if moment.tzinfo is None:
         raise ValueError("This cursor is not one of this list. Start again without a cursor.")
     return moment, number
+
+
+def taken_over(session: Session, task_id: str, lost_by: str) -> tuple[str, str] | None:
+    """Who has an open task that they took from `lost_by`, and the note they left. The last take-over counts."""
+    line = session.execute(
+        select(Event.actor, Event.body).join(Task, Task.instance_id == Event.instance_id)
+        .where(Task.id == task_id, Task.state == "open", Task.assignee != lost_by, Event.kind == "taken_over",
+               Event.element == Task.element, Event.actor == Task.assignee)
+        .order_by(Event.seq.desc()).limit(1)
+    ).first()  # fmt: skip
+    if line is None:
+        return None
+    detail = orjson.loads(line.body)["detail"]
+    return (line.actor, detail["comment"]) if detail["was"] == lost_by else None

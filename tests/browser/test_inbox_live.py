@@ -211,3 +211,20 @@ def test_a_colleagues_task_looks_as_it_is(opened: Open, site: Site) -> None:
         return number.getBoundingClientRect().right > right || who.scrollWidth > who.clientWidth;
     }""")
     assert not cut
+
+
+def test_a_task_that_was_taken_over_says_so_on_the_open_page(opened: Open, site: Site) -> None:
+    """Before anything more is typed in vain; and once, however often the page looks."""
+    order = doubted(site, "Taken Away")
+    page = opened("sales")
+    with polled(page):
+        page.goto(site.task(order.number))
+        page.get_by_role("button", name="Claim").click()
+        expect(page.locator(".claim")).to_contain_text("Yours since")
+        colleague = Actor("nadia", frozenset({"sales"}))
+        site.shop.engine.take_over(order.task("correct_details").id, colleague, "You are at lunch.")
+
+    expect(page.locator("[data-taken-over]")).to_have_text("nadia has taken this over: “You are at lunch.”")
+    doubted(site, "Comes Later")
+    asks_again(page)
+    expect(page.locator("[data-taken-over]")).to_have_count(1)

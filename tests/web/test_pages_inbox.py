@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from engine.tasklists import Wanted
@@ -177,6 +179,20 @@ def test_a_session_that_ended_elsewhere_leads_back_to_the_task(world: World) -> 
         assert asked.value("next") == f"/tasks/{task}?view=mine", address
 
 
+def test_a_task_that_is_open_again_is_not_called_done(world: World) -> None:
+    """Details that are still in doubt come back at once, with why."""
+    order, task = doubtful(world)
+    sales = visitor(world, "sales")
+    form = sales.goes(f"/tasks/{task}").form(f"/tasks/{task}")
+
+    page = sales.sends(f"/tasks/{task}", form, _action="complete")
+
+    assert open_task(world, order) != task
+    said = page.find("//div[@data-forget]")[0].text_content()
+    assert f"Correct customer details for {order} was taken, and is to be done once more: " in said
+    assert "is done" not in said
+
+
 @pytest.mark.parametrize("form", ["decide", "claim", "take-over", "draft"])
 def test_going_back_to_a_forms_address_shows_its_task(world: World, form: str) -> None:
     """After a wrong password the browser stands at the form's address, which only takes what is sent."""
@@ -240,11 +256,45 @@ def test_what_cannot_be_filled_in_together_is_said(world: World) -> None:
     assert not visitor(world, "owner").goes("/inbox").find("//input[@name='task']")
 
 
+def test_the_numbers_beside_the_menu_come_with_the_list(world: World) -> None:
+    """In the same request; what is none there is hidden."""
+    doubtful(world)
+    sales = visitor(world, "sales")
+    page = sales.goes("/inbox")
+    numbers = {name: page.find(f"//nav[@aria-label='Main']//*[@data-told='menu:{name}']")[0]
+               for name in ("tasks", "open_orders", "incidents")}
+    assert {name: number.text for name, number in numbers.items()} == {
+        "tasks": "1", "open_orders": "1", "incidents": None}
+    assert "hidden" in numbers["incidents"].attrib
+    assert "hidden" not in numbers["tasks"].attrib
+
+    doubtful(world)
+    told = json.loads(sales.goes("/inbox/list").find("//*[@data-counts]")[0].get("data-counts"))
+
+    assert (told["menu:tasks"], told["menu:open_orders"], told["menu:incidents"]) == ("2", "2", "")
+
+
+def test_whoever_loses_a_task_is_told_on_the_open_page(world: World) -> None:
+    """By the list beside it, with who and why; nobody else is."""
+    _, task = doubtful(world)
+    sales = visitor(world, "sales")
+    world.of("sales").post(f"/tasks/{task}/claim")
+    address = sales.goes(f"/tasks/{task}").find("//*[@id='task-list']/@hx-get")[0]
+    assert sales.goes(address).find("//*[@data-taken]") == []
+
+    world.engine.take_over(task, COLLEAGUE, "You are in a meeting.")
+
+    (told,) = sales.goes(address).find("//*[@data-taken]/@data-taken")
+    assert told == "nadia has taken this over: “You are in a meeting.”"
+    assert visitor(world, "owner").goes(address).find("//*[@data-taken]") == []
+
+
 def test_inbox_and_task_ask_at_most_twelve_statements(world: World) -> None:
     """However many tasks there are."""
     _, task = doubtful(world)
     sales = visitor(world, "sales")
-    addresses = ("/inbox", "/inbox?view=today", "/inbox?q=tanaka", "/inbox?step=2", "/inbox/list", f"/tasks/{task}")
+    addresses = ("/inbox", "/inbox?view=today", "/inbox?q=tanaka", "/inbox?step=2", "/inbox/list",
+                 f"/inbox/list?selected={task}", f"/tasks/{task}")
     few = {}
     for address in addresses:
         sales.goes(address)

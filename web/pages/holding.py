@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from engine.views import TaskView
+from web import queries
 from web.names import who
-from web.pages.shell import absence, times
+from web.pages.shell import absence, me, times
+from web.services import current_services
 from web.texts import _
 
 
@@ -17,3 +19,13 @@ def held_by(task: TaskView) -> str:
     values |= {"time": times().when(task.claimed_at), "span": times().since(task.claimed_at)}
     return _("%(name)s%(away)s, has this task since %(time)s, for %(span)s.", away=away, **values) if away else (
         _("%(name)s has this task since %(time)s, for %(span)s.", **values))
+
+
+def taken_over(task_id: str) -> str | None:
+    """Who has taken the task from the one who asks, and why; None when nobody has. One statement."""
+    person, services = me(), current_services()
+    with services.database.read() as session:
+        found = queries.taken_over(session, task_id, person.name)
+    if found is None:
+        return None
+    return _("%(name)s has taken this over: “%(why)s”", name=who(found[0]), why=found[1])

@@ -11,7 +11,8 @@ from flask import Blueprint, g, redirect, request, url_for
 from engine.tasklists import Wanted
 from engine.views import TaskView
 from web import order_search, queries
-from web.pages.shell import first, live, me, page_of, searched, times, word
+from web.pages.holding import taken_over
+from web.pages.shell import first, live, me, page_of, searched, shell, times, word
 from web.permissions import permission
 from web.services import current_services
 from web.text import counted
@@ -98,13 +99,15 @@ def inbox() -> Any:
 
 @permission("tasks.read")
 def inbox_list() -> Any:
-    """The list alone, asked for every few seconds."""
-    return live("parts/task_list.html", listing=read_listing(), selected=request.args.get("selected"))
+    """The list alone, asked for every few seconds; with the numbers of the menu, and who has taken the open task."""
+    selected = request.args.get("selected")
+    taken = taken_over(selected) if selected else None
+    return live("parts/task_list.html", listing=read_listing(), selected=selected, taken=taken, menu=shell().told)
 
 
 def list_part(listing: Listing, selected: str | None) -> str:
     """The list as a part of a page."""
-    return first("parts/task_list.html", listing=listing, selected=selected)
+    return first("parts/task_list.html", listing=listing, selected=selected, taken=None, menu=shell().told)
 
 
 def read_filter() -> Filter:

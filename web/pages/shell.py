@@ -21,7 +21,7 @@ from web.auth import Person, current_person
 from web.local import local
 from web.names import everybody, named, who
 from web.services import current_services
-from web.text import label
+from web.text import counted, label
 from web.texts import _
 from web.times import Times
 
@@ -40,6 +40,12 @@ class Shell:
     messages: int
     alarms: int
     queue: Queue | None = None
+
+    @property
+    def told(self) -> dict[str, str]:
+        """The numbers as they are written, by the names of their places; none is empty."""
+        numbers = {name: getattr(self, name) for name in ("tasks", "open_orders", "incidents", "messages", "alarms")}
+        return {f"menu:{name}": counted(number) if number else "" for name, number in numbers.items()}
 
 
 STEPS = range(1, 1001)
@@ -160,14 +166,14 @@ def shell(beside: TaskView | None = None, lent: Sequence[DelegationView] | None 
         found: Shell = g.shell
         return found
     services, actor = current_services(), me().actor
-    counted = "inbox_count" in g
-    seen = None if counted and beside is None else services.engine.shelves(actor, lent)
-    more = () if counted else (inbox_number(seen),)
+    known = "inbox_count" in g
+    seen = None if known and beside is None else services.engine.shelves(actor, lent)
+    more = () if known else (inbox_number(seen),)
     if beside is not None:
         more = (*more, *queue_columns(actor, seen, beside.id))
     with services.database.read() as session:
         (open_orders, dead, unmatched, alarms), asked = queries.counts(session, actor, *more)
-    tasks, *place = (g.inbox_count, *asked) if counted else asked
+    tasks, *place = (g.inbox_count, *asked) if known else asked
     queue = Queue(*place) if beside is not None else None
     made = g.shell = Shell(min(tasks, MOST_COUNTED), open_orders, dead, unmatched, alarms, queue)
     return made

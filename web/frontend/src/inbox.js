@@ -70,6 +70,19 @@ function look() {
     anchor: anchor && { id: anchor.id, top: anchor.getBoundingClientRect().top },
   };
 }
+/** Somebody else has the open task now: what is typed on here could not be saved. */
+function tellTaken(text) {
+  const place = document.getElementById('draft-changed');
+  if (!text || !place || place.querySelector('[data-taken-over]')) return;
+  const notice = document.createElement('div');
+  notice.className = 'notice bad';
+  notice.dataset.takenOver = '';
+  notice.setAttribute('role', 'alert');
+  const words = document.createElement('p');
+  words.textContent = text;
+  notice.append(words);
+  place.append(notice);
+}
 function settle() {
   if (!before || !list()) return;
   const was = before;
@@ -88,7 +101,9 @@ function settle() {
   const counts = JSON.parse(list().dataset.counts || '{}');
   for (const place of document.querySelectorAll('[data-told]')) {
     place.textContent = counts[place.dataset.told] ?? '0';
+    place.hidden = place.textContent === '';
   }
+  tellTaken(list().dataset.taken);
   showTicks();
   // at the end: the word of what is new takes its place above the list
   const anchor = was.anchor && document.getElementById(was.anchor.id);
