@@ -64,6 +64,16 @@ def test_a_wrong_password_signs_none(world: World) -> None:
     assert [open_task(world, order) for order in orders] == tasks
 
 
+def test_the_password_is_asked_for_before_the_button(world: World) -> None:
+    """The button stands under the password, not fixed over the list, where it would be pressed first."""
+    _, (task,) = gates(world, 1)
+
+    page = visitor(world, "stock-approver").goes(f"/tasks/{task}/sign-several")
+
+    (actions,) = page.find("//section[.//input[@name='password']]/following-sibling::div[.//button]")
+    assert actions.get("class") == "actions still"
+
+
 def test_more_than_twenty_are_not_signed_at_once(world: World) -> None:
     """However the form was sent."""
     order, task = order_at_gate(world)
