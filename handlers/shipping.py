@@ -193,11 +193,13 @@ def _picks(session: Session, order: Order) -> list[tuple[str, str, int]]:
 def pack(call: Call, form: Mapping[str, Any]) -> Mapping[str, Any]:
     """Keeps the parcels with what lies in each, as a new round. `weight_g` is what the packed parcels weigh.
 
-    Problem when the contents are not exactly the order's, a parcel is empty or too heavy.
+    Problem when the contents are not exactly the order's, a parcel is empty, too heavy, or lighter than its goods.
     """
     order = load_order(call.session, call.order)
     parcels, contents = form["parcels"], form["contents"]
     problems = _parcel_problems(parcels, contents) + _line_problems(order, contents, "contents")
+    if not problems:
+        problems = _too_light(parcels, contents, {line.sku: line.product.weight_g for line in order.lines})
     if problems:
         raise Problem(*problems)
     this_round = 1 + (
@@ -241,6 +243,30 @@ def _parcel_problems(parcels: Sequence[Mapping[str, Any]], contents: Sequence[Ma
             message = f"There is no parcel {row['parcel']}; there are {len(parcels)}."
             problems.append(FieldError(f"/contents/{place}/parcel", message))
     return problems
+
+
+def _too_light(
+    parcels: Sequence[Mapping[str, Any]], contents: Sequence[Mapping[str, Any]], weights: Mapping[str, int]
+) -> list[FieldError]:
+    """Parcels that weigh less than their goods by the catalogue, to the gram; the box adds to it.
+
+    A single piece above the greatest weight is a person's to decide about (see `propose_parcels`), so it passes.
+    """
+    problems = []
+    for place, parcel in enumerate(parcels):
+        rows = [row for row in contents if row["parcel"] == place + 1]
+        goods = sum(row["quantity"] * weights[row["sku"]] for row in rows)
+        if goods <= parcel["weight_g"] or (goods > MAX_PARCEL_G == parcel["weight_g"] and _is_one_piece(rows)):
+            continue
+        says = f"The goods in parcel {place + 1} alone weigh {goods:,} g. "
+        says += (f"Weigh it again: give at least {goods:,} g." if goods <= MAX_PARCEL_G
+                 else "Spread them over more parcels.")
+        problems.append(FieldError(f"/parcels/{place}/weight_g", says))
+    return problems
+
+
+def _is_one_piece(rows: Sequence[Mapping[str, Any]]) -> bool:
+    return [row["quantity"] for row in rows] == [1]
 
 
 @operation("shipping.pack_form")

@@ -124,7 +124,9 @@ class Floor:
 
     def packs(self, **changes: Any) -> dict[str, Any]:
         contents = [{"sku": line.sku, "parcel": 1, "quantity": line.quantity} for line in self.order.lines]
-        form = {"parcels": [PARCEL], "contents": contents, **changes}
+        goods = sum(line.quantity * line.product.weight_g for line in self.order.lines)
+        parcel = {**PARCEL, "weight_g": max(PARCEL["weight_g"], goods)}
+        form = {"parcels": [parcel], "contents": contents, **changes}
         return dict(shipping.pack(self.call("package_products"), form))
 
     def labels(self, **how: Any) -> dict[str, Any]:

@@ -174,7 +174,7 @@ def test_packed_parcels_are_kept_with_their_contents(floor: Floor) -> None:
     floor.prepares()
 
     variable = floor.packs(
-        parcels=[PARCEL, {**PARCEL, "weight_g": 700, "fragile": True}],
+        parcels=[PARCEL, {**PARCEL, "weight_g": 1_000, "fragile": True}],
         contents=[
             {"sku": "product-a", "parcel": 1, "quantity": 1},
             {"sku": "product-a", "parcel": 2, "quantity": 1},
@@ -182,7 +182,7 @@ def test_packed_parcels_are_kept_with_their_contents(floor: Floor) -> None:
         ],
     )
 
-    assert variable["weight_g"] == 1_900
+    assert variable["weight_g"] == 2_200
     first, second = papers.newest_parcels(floor.session, FIRST)
     assert (first.round, first.position, first.fragile, first.weight_g) == (1, 1, False, 1_200)
     assert second.fragile
@@ -228,6 +228,33 @@ def test_what_was_packed_wrongly_is_named(floor: Floor, change: dict[str, Any], 
 
     assert fields(problem) == expected
     assert papers.newest_parcels(floor.session, FIRST) == []
+
+
+@pytest.mark.parametrize(("weight", "refused"), [(1, True), (899, True), (900, False)])
+def test_no_parcel_is_lighter_than_what_lies_in_it(floor: Floor, *, weight: int, refused: bool) -> None:
+    """Two pieces of 450 g; what the box weighs is nobody's rule."""
+    floor.takes()
+    floor.prepares()
+
+    if not refused:
+        assert floor.packs(parcels=[{**PARCEL, "weight_g": weight}])["weight_g"] == weight
+        return
+    with pytest.raises(Problem) as problem:
+        floor.packs(parcels=[{**PARCEL, "weight_g": weight}])
+    assert fields(problem) == ["/parcels/0/weight_g"]
+    assert "give at least 900 g" in problem.value.errors[0].message
+
+
+def test_goods_above_the_heaviest_parcel_are_spread(floor: Floor) -> None:
+    """But for a single piece that is heavier by itself, which goes as the heaviest parcel there is."""
+    floor.takes(product("product-a", weight_g=31_000), items=[{"sku": "product-a", "quantity": 2}])
+    floor.prepares()
+
+    with pytest.raises(Problem, match="Spread them over more parcels"):
+        floor.packs(parcels=[{**PARCEL, "weight_g": 30_000}])
+    each = {**PARCEL, "weight_g": 30_000}
+    one = {"sku": "product-a", "quantity": 1}
+    assert floor.packs(parcels=[each, each], contents=[{**one, "parcel": 1}, {**one, "parcel": 2}])
 
 
 def test_the_heaviest_parcel_is_allowed(floor: Floor) -> None:
