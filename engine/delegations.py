@@ -20,6 +20,7 @@ from engine.errors import Conflict, InvalidForm, NotAllowed, NotAnApprover, NotF
 from engine.forms import text_fault
 from engine.journal import Journal
 from engine.rows import delegation_view
+from engine.store.once import hold_key
 from engine.store.tables import Delegation, Instance, ProcessVersion, Task
 from engine.views import Actor, Amount, DelegationView, Gate, Signers
 from handlers.contract import FieldError
@@ -63,6 +64,8 @@ class Delegations(Journal):
             faults += self._wrong_people(tx, principal, to, team)
             if not faults:
                 faults += self._wrong_gates(tx, team, gates)
+            if not faults:
+                faults += self._lent_already(tx, principal, to, team, gates, starts, ends)
             if faults:
                 raise InvalidForm(faults)
             row = Delegation(
@@ -105,6 +108,27 @@ class Delegations(Journal):
             return [FieldError("/team", f"The team {team} signs no gate.")]
         return [FieldError("/gates", f"{team} does not sign a gate {gate[:120]!r}.")
                 for gate in gates if gate not in signed]
+
+    def _lent_already(
+        self, tx: Session, principal: str, to: str, team: str, gates: Sequence[str], starts: datetime, ends: datetime
+    ) -> list[FieldError]:
+        """That the same right is lent to the same person in a part of the time: revoking one of the two would end
+        nothing. Two such calls at one moment wait for each other."""
+        hold_key(tx, f"delegation {principal} {to} {team}")
+        same = select(Delegation).where(
+            Delegation.principal == principal, Delegation.delegate == to, Delegation.team == team,
+            Delegation.revoked_at.is_(None), Delegation.starts_at < ends, Delegation.ends_at > starts,
+        )
+        for row in tx.scalars(same.order_by(Delegation.starts_at)):
+            theirs = set(row.gates.split())
+            if not theirs or not gates or theirs & set(gates):
+                names = {each.name: each.printed_name for each in self.people(tx, {principal, to}).values()}
+                lends, takes = names.get(principal, principal), names.get(to, to)
+                return [FieldError("/to", (
+                    f"{lends} has lent this to {takes} already, from {row.starts_at:%Y-%m-%d %H:%M} to "
+                    f"{row.ends_at:%Y-%m-%d %H:%M} UTC. Revoke that delegation first, or choose another time."
+                ))]
+        return []
 
     def revoke_delegation(self, delegation_id: str, actor: Actor, reason: str = "") -> DelegationView:
         """Ends a delegation at once; either of the two people may, and an administrator.

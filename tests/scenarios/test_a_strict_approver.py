@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -134,6 +136,35 @@ class Test1WhoPreparesDoesNotApprove:
         sign(order, HELENA)
 
         assert 6 in order.steps()
+
+
+class TestNothingIsLentTwice:
+    """Revoking a delegation ends it, because there is no second one beside it."""
+
+    @pytest.mark.parametrize("again", [{}, {"gates": [GATE]}, {"ends_at_days": 1}, {"starts_at_days": 1}])
+    def test_the_same_right_is_not_lent_again_while_it_is_lent(self, shop: Shop, again: dict[str, Any]) -> None:
+        first = lends(shop)
+        now = shop.clock.now()
+        terms = {name.removesuffix("_days"): now + timedelta(days=value) if name.endswith("_days") else value
+                 for name, value in again.items()}
+
+        with pytest.raises(InvalidForm, match="Revoke that delegation first"):
+            lends(shop, **terms)
+        assert len(shop.engine.delegations(HELENA, state="running")) == 1
+
+        shop.engine.revoke_delegation(first.id, HELENA)
+        lends(shop, **terms)
+
+    def test_what_is_lent_in_any_order_never_overlaps(self, shop: Shop) -> None:
+        """Of every pair of a time with a time, in days from now."""
+        now = shop.clock.now()
+        for start, end in ((0, 2), (1, 3), (2, 4), (3, 5), (0, 9), (4, 6), (8, 9), (5, 8), (6, 8)):
+            with contextlib.suppress(InvalidForm):
+                lends(shop, starts_at=now + timedelta(days=start), ends_at=now + timedelta(days=end))
+
+        rows = sorted((each.starts_at, each.ends_at) for each in shop.engine.delegations(HELENA))
+        assert len(rows) == 5
+        assert all(ends <= starts for (_, ends), (starts, _) in itertools.pairwise(rows))
 
 
 class Test2NoApprovalByEditingData:
@@ -680,7 +711,7 @@ class Test12Delegation:
     ], ids=["at the amount", "a cent below", "another currency"])
     def test_it_may_have_an_upper_amount(self, shop: Shop, limit: Amount, below: bool) -> None:
         order = shop.places_order(**HALF)
-        lends(shop, up_to=limit)
+        lent = lends(shop, up_to=limit)
         page = read(order, GRACE)
         assert shop.engine.journal().items[0].detail["up_to"] == {"amount": limit.amount, "currency": limit.currency}
 
@@ -694,6 +725,7 @@ class Test12Delegation:
             with pytest.raises(NotAnApprover, match=why):
                 sign(order, GRACE, decision=decision, comment="No.")
         assert [e.detail["why"] for e in events(order, "signature_refused")] == [why] * 3
+        shop.engine.revoke_delegation(lent.id, HELENA)
         lends(shop, reason="Without a limit")
         assert sign(order, GRACE)[1:] == (1, 1), "another delegation covers it"
 
@@ -737,8 +769,9 @@ class Test12Delegation:
         total = order.variables["invoice"]["total"]
         assert total > 349_000
         to = {"by": GRACE, "principal": "payment-approver", "to": "stock-approver", "team": "payment-approvers"}
-        lends(shop, **to, up_to=Amount(total - 1, "USD"))
+        lent = lends(shop, **to, up_to=Amount(total - 1, "USD"))
         assert read(order, HELENA, PAYMENT).blocked is not None
+        shop.engine.revoke_delegation(lent.id, GRACE)
         lends(shop, **to, up_to=Amount(total, "USD"))
         assert read(order, HELENA, PAYMENT).blocked == "You worked on this order, so another person must sign it."
 
