@@ -274,8 +274,9 @@ def test_the_numbers_beside_the_menu_come_with_the_list(world: World) -> None:
     assert (told["menu:tasks"], told["menu:open_orders"], told["menu:incidents"]) == ("2", "2", "")
 
 
-def test_whoever_loses_a_task_is_told_on_the_open_page(world: World) -> None:
+def test_whoever_loses_a_task_is_told_on_the_open_page(each_world: World) -> None:
     """By the list beside it, with who and why; nobody else is."""
+    world = each_world
     _, task = doubtful(world)
     sales = visitor(world, "sales")
     world.of("sales").post(f"/tasks/{task}/claim")
