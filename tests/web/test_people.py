@@ -190,6 +190,29 @@ def told(world: World) -> Any:
     return read
 
 
+@pytest.mark.parametrize("by_admin", [True, False])
+def test_a_right_that_is_lent_is_told_to_whom_it_concerns(
+    world: World, admin: Visitor, told: Any, *, by_admin: bool
+) -> None:
+    """To both people; when an administrator lends it for another, to the lender and the owners as well."""
+    for name in ("stock-approver", "warehouse", "owner", "admin"):
+        saves(admin, name, email=f"{name}@example.com")
+    lender = admin if by_admin else visitor(world, "stock-approver")
+    form = lender.goes("/delegations").form("/delegations")
+    ends = (world.clock.now() + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M")
+
+    lender.sends("/delegations", {**form, "principal": "stock-approver", "to": "warehouse", "team": "stock-approvers",
+                                  "ends_at": ends, "reason": "Holiday."})
+
+    mails = told()
+    expected = ["owner", "stock-approver", "warehouse"] if by_admin else ["warehouse"]
+    assert sorted(address for address, _, _ in mails) == [f"{name}@example.com" for name in expected]
+    for _, subject, text in mails:
+        assert subject.startswith("A right to sign at Waybill")
+        assert "signs for Helena Brandt as one of stock-approvers" in text
+        assert "Revoke it on the page Delegations" in text
+
+
 def test_another_address_is_told_to_the_old_one(world: World, admin: Visitor, letters: Any, told: Any) -> None:
     """Who did it, when, and what to do; a link that went to the old address holds no more. A first address takes none
     away, and other changes are nobody's alarm."""

@@ -50,6 +50,7 @@ class Letters:
         for notice in notices:
             failed = self._mail("security", notice.to, {
                 "person": notice.person, "name": notice.name, "what": notice.what, "by": notice.by,
+                "about": notice.about,
                 "at": f"{day(notice.at)}, {notice.at:%H:%M} UTC", "page": f"{self.ports.public_url}/account",
             })
             if failed:

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from engine import SYSTEM, Actor
+from engine.views import DelegationView
 from web.accounts.tables import User
 
-What = Literal["address", "password", "factor"]
+What = Literal["address", "password", "factor", "lent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class Notice:
     by: str
     """Who did it, as people read it; empty: the person, by a link from a mail."""
     at: datetime
+    about: str = ""
+    """For a right that was lent: who signs for whom, and how long."""
 
 
 def notice_of(user: User, what: What, by: Actor, at: datetime, *, to: str | None = None) -> Notice | None:
@@ -38,3 +44,15 @@ def notice_of(user: User, what: What, by: Actor, at: datetime, *, to: str | None
     if not address:
         return None
     return Notice(user.name, user.display_name, address, what, "" if by.name == SYSTEM.name else by.printed_name, at)
+
+
+def notices_of_loan(session: Session, made: DelegationView, by: Actor, at: datetime) -> list[Notice]:
+    """That a right to sign was lent: to both people, and to the owners when an administrator lent it for another."""
+    both = {made.principal, made.delegate} - {by.name}
+    users = {user.name: user for user in session.scalars(select(User).where(User.active))}
+    names = {name: users[name].display_name for name in (made.principal, made.delegate)}
+    about = (f"{names[made.delegate]} signs for {names[made.principal]} as one of {made.team}, until "
+             f"{made.ends_at:%Y-%m-%d %H:%M} UTC: {made.reason}")
+    owners = {name for name, user in users.items() if "owner" in user.teams} if by.name != made.principal else set()
+    return [Notice(name, users[name].display_name, users[name].email or "", "lent", by.printed_name, at, about)
+            for name in sorted(both | (owners - {by.name})) if users[name].email]

@@ -17,6 +17,7 @@ from web.api.auth import Caller
 from web.api.endpoint import Calls, Reply
 from web.api.models import Input, Listing, Money, Output, Query, Time
 from web.api.tasks import Signatures, TaskOut, check_signer, task_out
+from web.pages.notices import tell_of_loan
 from web.problems import ApiProblem, bad_input, problem_of
 from web.problems import body as problem_body
 
@@ -230,6 +231,7 @@ def create_delegation(caller: Caller, body: DelegationIn) -> Reply:
         caller.actor, principal=body.principal or caller.actor.name, to=body.to, team=body.team, gates=body.gates,
         starts_at=body.starts_at, ends_at=body.ends_at, reason=body.reason, up_to=up_to,
     )  # fmt: skip
+    tell_of_loan(caller.actor, made)
     return Reply(_delegation(made), 201)
 
 

@@ -16,6 +16,7 @@ from handlers.money import parse
 from web.names import everybody, named, who
 from web.pages.errors import error_page
 from web.pages.moments import as_entered, read_moment
+from web.pages.notices import tell_of_loan
 from web.pages.shell import me, page_of
 from web.permissions import permission
 from web.services import current_services
@@ -86,6 +87,7 @@ def give() -> Any:
         return _page(found, typed, gates, status=422)
     except NotAllowed as refused:
         return _page({"principal": named(refused)}, typed, gates, status=403)
+    tell_of_loan(person.actor, made)
     said = _("%(delegate)s signs for %(principal)s from now on.", **_people(made)) if made.state == "running" \
         else _("%(delegate)s will sign for %(principal)s.", **_people(made))  # fmt: skip
     flash(said)
