@@ -181,9 +181,10 @@ def opened(chromium: Any, site: Site, sessions: dict[str, Any]) -> Iterator[Open
 
 
 def _complains(message: Any) -> bool:
-    """Chromium also writes a line for every page that answers 4xx; that is no fault of the page."""
+    """Chromium also writes a line for every page that answers 4xx, and for what is asked for when a test has cut the
+    connection; that is no fault of the page."""
     refused = message.text.startswith("Failed to load resource") and "/static/" not in message.location["url"]
-    return message.type in ("error", "warning") and not refused
+    return message.type in ("error", "warning") and not (refused or "ERR_INTERNET_DISCONNECTED" in message.text)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def test_the_lists_and_the_order_say_that_a_colleague_is_away(world: World) -> N
     """Behind the name of who has the task, with the last day of the absence; of somebody who is there, nothing."""
     order, _ = claimed_gate(world)
     ravi = visitor(world, RAVI)
-    assert "away" not in ravi.goes("/inbox").text
+    assert "Helena Brandt, away" not in ravi.goes("/inbox").text
 
     goes_away(world, HELENA)
 
