@@ -234,6 +234,27 @@ def test_another_address_is_told_to_the_old_one(world: World, admin: Visitor, le
     assert Visitor(world.app).goes(link).status == 404
 
 
+def test_owners_learn_that_an_approvers_account_was_changed(world: World, admin: Visitor, told: Any) -> None:
+    """Whoever reads an approver's mails can set a password and sign in their place; also of a first address. What is
+    changed for somebody who signs nothing does not concern them."""
+    saves(admin, "owner", email="dana@example.com")
+    saves(admin, "sales", email="anna@example.com")
+    assert told() == []
+
+    saves(admin, "stock-approver-2", email="ravi@example.com")
+    with_second_factor(world, "stock-approver-2")
+    page = admin.goes("/people/stock-approver-2")
+    admin.sends("/people/stock-approver-2/second-factor", page.form("/second-factor"))
+    visitor(world, "owner")
+
+    mails = [mail for mail in told() if mail[0] == "dana@example.com"]
+    assert [" ".join(text.split()).count("signs as one of stock-approvers") for _, _, text in mails] == [1, 1]
+    assert "The e-mail address of Ravi Menon" in mails[0][2]
+    assert "The second factor of Ravi Menon" in mails[1][2]
+    assert all(subject.startswith("An approver’s account at Waybill of") for _, subject, _ in mails)
+    assert all("by Tomas Ibarra" in text for _, _, text in mails)
+
+
 def test_a_new_password_and_a_lost_factor_are_told(world: World, admin: Visitor, letters: Any, told: Any) -> None:
     """Whoever did it; an invitation is no alarm."""
     adds(admin)

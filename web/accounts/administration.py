@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select
@@ -17,7 +17,7 @@ from engine import Actor, Engine
 from handlers.contract import Clock, SystemClock
 from web.accounts.away import is_away
 from web.accounts.links import Kind, end_link, find_link, make_link, use_link
-from web.accounts.notices import Notice, What, notice_of
+from web.accounts.notices import Notice, What, notice_of, notices_of_signer
 from web.accounts.passwords import hasher, set_password
 from web.accounts.people import AccountError, check_name
 from web.accounts.second_factor import remove_second_factor
@@ -40,6 +40,7 @@ _TOO_LONG = {
 }
 _TEAM_KEY = re.compile(r"[a-z][a-z0-9-]{0,79}")
 ADMINISTRATOR = "administrator"
+APPROVER = "approver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ class Administration:
             kept = user.teams if user.active else ()
             why = "is of other teams now" if user.active else "may not sign in any more"
             self.engine.release_tasks(self.session, name, self.by, keep=kept, why=f"{user.display_name} {why}.")
+        if "email" in changed:
+            self._tell_owners(user, "address")
         if "email" in changed and before["email"]:
             end_link(self.session, name)
             self._tell(user, "address", to=before["email"])
@@ -147,6 +150,7 @@ class Administration:
         if not remove_second_factor(self.session, name):
             return False
         self._tell(user, "factor")
+        self._tell_owners(user, "factor")
         self._note("second_factor_off", name)
         return True
 
@@ -243,6 +247,10 @@ class Administration:
         notice = notice_of(user, what, self.by, self.wall.now(), to=to)
         if notice is not None:
             self.notices.append(notice)
+
+    def _tell_owners(self, user: User, what: Literal["address", "factor"]) -> None:
+        if user.name != self.by.name and APPROVER in roles_of(user.teams, all_teams(self.session)):
+            self.notices.extend(notices_of_signer(self.session, user, what, self.by, self.wall.now()))
 
     def _locked(self, name: str) -> User:
         user = self.session.get(User, name, with_for_update=True)

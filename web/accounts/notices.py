@@ -16,7 +16,7 @@ from engine import SYSTEM, Actor
 from engine.views import DelegationView
 from web.accounts.tables import User
 
-What = Literal["address", "password", "factor", "lent"]
+What = Literal["address", "password", "factor", "lent", "signer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Notice:
     """Who did it, as people read it; empty: the person, by a link from a mail."""
     at: datetime
     about: str = ""
-    """For a right that was lent: who signs for whom, and how long."""
+    """For a right that was lent: who signs for whom, and how long. For a signer's account: whose, and what was
+    changed."""
 
 
 def notice_of(user: User, what: What, by: Actor, at: datetime, *, to: str | None = None) -> Notice | None:
@@ -56,3 +57,15 @@ def notices_of_loan(session: Session, made: DelegationView, by: Actor, at: datet
     owners = {name for name, user in users.items() if "owner" in user.teams} if by.name != made.principal else set()
     return [Notice(name, users[name].display_name, users[name].email or "", "lent", by.printed_name, at, about)
             for name in sorted(both | (owners - {by.name})) if users[name].email]
+
+
+def notices_of_signer(session: Session, user: User, what: Literal["address", "factor"], by: Actor, at: datetime
+) -> list[Notice]:
+    """To the owners: that somebody else changed how an approver is signed in, since whoever reads the approver's mails
+    can set a password and sign as them."""
+    changed = "e-mail address" if what == "address" else "second factor"
+    done = "was changed" if what == "address" else "was taken away"
+    about = f"The {changed} of {user.display_name}, who signs as one of {', '.join(user.teams)}, {done}"
+    return [Notice(owner.name, owner.display_name, owner.email, "signer", by.printed_name, at, about)
+            for owner in session.scalars(select(User).where(User.active).order_by(User.name))
+            if "owner" in owner.teams and owner.email and owner.name != by.name]

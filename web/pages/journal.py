@@ -72,6 +72,8 @@ _OWN = {
 """What people do to their own account."""
 _IN_THE_SENTENCE = {"delegated": ("to", "delegation"), "delegation_revoked": ("to", "delegation")}
 """Details that the sentence says already, or that say something to machines alone."""
+_LINKS = {"reset": N_("a link that was sent by mail"), "invitation": N_("an invitation")}
+"""By what a password was set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,8 @@ def _named(name: str, value: str) -> str:
 
 
 def _value(name: str, value: Any) -> str:
+    if name == "by" and value in _LINKS:
+        return _(_LINKS[value])
     if name == "gates" and not value:
         return _("all of the team")
     if value is None or value == []:
