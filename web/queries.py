@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, or_, select
@@ -126,14 +126,27 @@ def payment_page(
     return rows, found[limit - 1].id if len(found) > limit else None
 
 
-def customers(session: Session, numbers: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Order number → the customer's name and city, for lists that know only the number."""
+class Customer(NamedTuple):
+    """Whose order it is, for lists that know only its number."""
+
+    name: str
+    city: str
+    goods: int
+    """What was ordered, before discount and tax, in minor units."""
+    currency: str
+
+
+def customers(session: Session, numbers: Iterable[str]) -> dict[str, Customer]:
+    """Order number → whose order it is and what it is worth."""
     wanted = set(numbers)
     if not wanted:
         return {}
-    o = shop.Order
-    found = session.execute(select(o.number, o.customer_name, o.city).where(o.number.in_(wanted))).all()
-    return {number: (name, city) for number, name, city in found}
+    o, line = shop.Order, shop.OrderLine
+    goods = select(func.sum(line.quantity * line.unit_price)).where(line.order_number == o.number).scalar_subquery()
+    found = session.execute(
+        select(o.number, o.customer_name, o.city, func.coalesce(goods, 0), o.currency).where(o.number.in_(wanted))
+    )
+    return {number: Customer(*of) for number, *of in found}
 
 
 def number_by_token(session: Session, token: str) -> str | None:

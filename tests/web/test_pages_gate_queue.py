@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.web.api_world import World
+from tests.web.test_api_tasks import DOUBTFUL
 from tests.web.test_pages_gates import decides, order_at_gate
 from tests.web.visitor import Visitor, visitor
 
@@ -27,6 +28,19 @@ def test_after_signing_the_next_gate_opens(world: World) -> None:
     assert page.heading == "Inbox"
     assert f"{second} is rejected" in page.text
     assert "No other approval waits for you." in page.text
+
+
+def test_the_list_of_gates_says_what_each_order_is_worth(world: World) -> None:
+    """An approver picks by the amount; the row of a form has none."""
+    order, task = order_at_gate(world)
+    doubtful = world.place(customer=DOUBTFUL)
+    world.work()
+
+    gate = visitor(world, "stock-approver").goes("/inbox").find(f"//li[@id='row-{task}']")[0].text_content()
+    form = visitor(world, "sales").goes("/inbox").find(f"//li[contains(., '{doubtful}')]")[0].text_content()
+
+    assert f"{order} · $49.80 · " in gate
+    assert "$" not in form
 
 
 def test_a_gate_that_one_may_not_sign_does_not_come_next(world: World) -> None:

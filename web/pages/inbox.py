@@ -52,7 +52,7 @@ class Listing:
     """Which list this is, whatever page of it: the browser keeps its place by it."""
     groups: tuple[tuple[str, tuple[TaskView, ...]], ...]
     """Named in English; the template puts the names into the reader's language."""
-    customers: Mapping[str, tuple[str, str]]
+    customers: Mapping[str, queries.Customer]
     counts: Mapping[str, int]
     teams: tuple[tuple[str, str, int], ...]
     next: str | None

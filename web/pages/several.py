@@ -15,7 +15,7 @@ from flask import Blueprint, flash, make_response, redirect, request, url_for
 from engine.errors import InvalidForm
 from engine.views import TaskDetail, TaskView
 from handlers.contract import FieldError, Problem, WaybillError
-from web import forms
+from web import forms, queries
 from web.api.tasks import MOST_AT_ONCE
 from web.names import named
 from web.pages.errors import error_page
@@ -42,7 +42,7 @@ class Row:
     """One task of the list."""
 
     task: TaskView
-    customer: tuple[str, str] | None
+    customer: queries.Customer | None
     chosen: bool
     held: str | None
     """Who has it, when that is somebody else: it cannot be chosen."""
