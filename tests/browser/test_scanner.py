@@ -189,8 +189,8 @@ def test_pieces_go_into_the_parcel_that_is_chosen(opened: Open, site: Site) -> N
     page = opened("warehouse")
     page.goto(site.task(order))
     page.get_by_role("button", name="Add a parcel").click()
-    for name in ("weight_g", "length_cm", "width_cm", "height_cm"):
-        page.fill(f"input[name='/parcels/1/{name}']", "30")
+    for name, value in (("weight_g", "1400"), ("length_cm", "30"), ("width_cm", "30"), ("height_cm", "30")):
+        page.fill(f"input[name='/parcels/1/{name}']", value)
 
     scans(page, "product-a")
     page.get_by_label("Parcel", exact=True).select_option("2")

@@ -166,7 +166,9 @@ def test_a_server_under_load_ends_without_a_word_of_complaint(house: House) -> N
         asker.join()
 
     assert (code, "Bad file descriptor" in output, "Traceback" in output) == (0, False, False), output
-    assert {type(last) for last in seen if not isinstance(last, tuple)} == {ConnectionRefusedError}
+    # one that still stood in the queue of the closing socket is reset before it has asked anything
+    ends = {type(last) for last in seen if not isinstance(last, tuple)}
+    assert ends - {ConnectionResetError} == {ConnectionRefusedError}
     assert {answer for answer in seen if isinstance(answer, tuple)} == {(200, True)}
 
 
