@@ -53,6 +53,7 @@ def test_what_is_wrong_with_a_delegation_is_said_at_its_field(world: World) -> N
 
     assert "Choose who signs for you." in gives(world, who, to="").text
     assert "Enter the day and the time at which it ends." in gives(world, who, ends_at="soon").text
+    assert "This date is too far away." in gives(world, who, ends_at="9999-12-31T23:59").find(ENDS)[0].text_content()
     assert gives(world, who, reason="").find("//p[@id='reason-err']")
     assert "Ravi Menon signs for" in gives(world, who, to="stock-approver-2").text
     assert "is not an amount" in gives(world, who, up_to="much").find("//p[@id='up_to-err']")[0].text_content()

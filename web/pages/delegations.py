@@ -15,13 +15,13 @@ from engine.views import Amount, DelegationView, Gate
 from handlers.money import parse
 from web.names import everybody, named, who
 from web.pages.errors import error_page
-from web.pages.moments import as_entered, read_moment
 from web.pages.notices import tell_of_loan
-from web.pages.shell import me, page_of
+from web.pages.shell import me, page_of, times
 from web.permissions import permission
 from web.services import current_services
 from web.text import bdi
 from web.texts import N_, _
+from web.times import WrongTime
 
 _PLURAL = {"running": N_("Running now"), "planned": N_("To come"), "ended": N_("Ended"), "revoked": N_("Revoked")}
 _SIGNS = {
@@ -60,13 +60,16 @@ def give() -> Any:
     services, person = current_services(), me()
     typed = {name: request.form.get(name, "").strip() for name in _FIELDS}
     gates = request.form.getlist("gates")
-    starts = read_moment(typed["starts_at"]) if typed["starts_at"] else services.clock.now()
-    ends = read_moment(typed["ends_at"])
-    errors = {}
-    if starts is None:
-        errors["starts_at"] = _("Enter a day and a time, or leave it empty: then it begins now.")
-    if ends is None:
-        errors["ends_at"] = _("Enter the day and the time at which it ends.")
+    starts, ends, errors = services.clock.now(), None, {}
+    try:
+        starts = times().read(typed["starts_at"]) if typed["starts_at"] else starts
+    except WrongTime as wrong:
+        errors["starts_at"] = f"{_('Enter a day and a time, or leave it empty: then it begins now.')} {wrong}"
+    try:
+        ends = times().read(typed["ends_at"])
+    except WrongTime as wrong:
+        asked = _("Enter the day and the time at which it ends.")
+        errors["ends_at"] = f"{asked} {wrong}" if typed["ends_at"] else asked
     if not typed["to"]:
         errors["to"] = _("Choose who signs for you.")
     up_to = None
@@ -74,7 +77,7 @@ def give() -> Any:
         up_to = _limit(typed)
     except ValueError as wrong:
         errors["up_to"] = str(wrong)
-    if errors or starts is None or ends is None:
+    if errors or ends is None:
         return _page(errors, typed, gates, status=422)
     try:
         made = services.engine.delegate(
@@ -127,7 +130,7 @@ def _page(
         principals=[user for user in everybody().values() if user.active and set(user.teams) & set(teams)],
         people=_delegates(set(teams)),
         chosen=chosen,
-        typed=typed or {"starts_at": as_entered(now), "ends_at": as_entered(now + timedelta(days=7)),
+        typed=typed or {"starts_at": times().typed(now), "ends_at": times().typed(now + timedelta(days=7)),
                         "currency": USUAL_CURRENCY},
         errors=errors,
         longest=LONGEST.days,
